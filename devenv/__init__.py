@@ -1,0 +1,1 @@
+"""The local development environment for Habari."""
