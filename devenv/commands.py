@@ -1,0 +1,229 @@
+"""The only door through which programs are started.
+
+No shell is ever involved: an argv is a tuple of words. Secrets travel in the environment, a 0600 file
+or on standard input, never in an argv, so every argv may be shown (``--verbose``) as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from devenv.errors import DevenvError, MissingError
+
+Argv = Sequence[str | Path]
+
+# Set by the command line for --verbose: it gets each command as a line that can be pasted.
+trace: Callable[[str], None] | None = None
+
+# Detached children outlive this process; a reference keeps Popen from warning about that.
+_detached: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a program that ran to its end came out."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+class CommandFailedError(DevenvError):
+    """A program ended with a code other than 0. ``completed`` keeps everything it said."""
+
+    exit_code = 4
+    kind = "unhealthy"
+
+    def __init__(self, completed: Completed) -> None:
+        self.completed = completed
+        said = (completed.stderr or completed.stdout).strip().splitlines()
+        super().__init__(
+            f"{Path(completed.argv[0]).name} ended with code {completed.code}",
+            hint="Its last words are below",
+            details=tuple(said[-12:]),
+        )
+
+
+def run(
+    argv: Argv,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    timeout: float = 60,
+    check: bool = True,
+    account: str | None = None,
+) -> Completed:
+    """Run a program to its end and return what it said.
+
+    ``timeout`` is in seconds. Raises :class:`MissingError` when the program is not there,
+    :class:`CommandFailedError` when it ends badly (unless ``check`` is false) and
+    :class:`DevenvError` when it takes too long.
+    """
+    words = _announce(argv)
+    try:
+        done = subprocess.run(
+            words,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            **_as_account(account),
+        )
+    except FileNotFoundError as error:
+        raise _not_found(words, error) from error
+    except PermissionError as error:
+        raise _not_permitted(words, error) from error
+    except subprocess.TimeoutExpired as error:
+        raise DevenvError(f"{Path(words[0]).name} took more than {timeout:g} s and was stopped") from error
+    completed = Completed(words, done.returncode, done.stdout, done.stderr)
+    if check and completed.code:
+        raise CommandFailedError(completed)
+    return completed
+
+
+def stream(
+    argv: Argv,
+    on_line: Callable[[str], None],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    on_stdout: Callable[[str], None] | None = None,
+) -> int:
+    """Run a program and hand over each line of its standard error as it comes; return its exit code.
+
+    Standard output goes to ``on_stdout``, or to ``on_line`` too when that is not given. Whatever
+    interrupts the wait (Ctrl-C) ends the program first.
+    """
+    words = _announce(argv)
+    try:
+        child = subprocess.Popen(
+            words,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if on_stdout else subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise _not_found(words, error) from error
+    except PermissionError as error:
+        raise _not_permitted(words, error) from error
+    return _pump(child, on_line, on_stdout)
+
+
+def spawn(
+    argv: Argv,
+    *,
+    log: Path,
+    env: Mapping[str, str],
+    cwd: Path,
+    account: str | None = None,
+) -> int:
+    """Start a program that outlives this one and return its pid.
+
+    It gets a session of its own, so neither Ctrl-C nor a closed terminal reaches it, and ``log`` in
+    append mode as both its outputs, so that the file can be truncated while it runs.
+    """
+    words = _announce(argv)
+    with log.open("ab") as out:
+        try:
+            child = subprocess.Popen(
+                words,
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                **_as_account(account),
+            )
+        except FileNotFoundError as error:
+            raise _not_found(words, error) from error
+        except PermissionError as error:
+            raise _not_permitted(words, error) from error
+    _detached.append(child)
+    return child.pid
+
+
+def reap() -> None:
+    """Collect the detached children that have ended, so that none of them stays as a zombie."""
+    for child in _detached:
+        child.poll()
+
+
+def _announce(argv: Argv) -> tuple[str, ...]:
+    words = tuple(str(word) for word in argv)
+    if trace:
+        trace(shlex.join(words))
+    return words
+
+
+def _as_account(account: str | None) -> dict[str, object]:
+    """Popen's arguments for running as another account; its groups are dropped too."""
+    if account is None:
+        return {}
+    import pwd
+
+    entry = pwd.getpwnam(account)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _pump(
+    child: subprocess.Popen[str],
+    on_line: Callable[[str], None],
+    on_stdout: Callable[[str], None] | None,
+) -> int:
+    try:
+        reader: threading.Thread | None = None
+        if on_stdout:
+            reader = threading.Thread(target=_feed, args=(child.stdout, on_stdout), daemon=True)
+            reader.start()
+        _feed(child.stderr if on_stdout else child.stdout, on_line)
+        code = child.wait()
+        if reader:
+            reader.join()
+        return code
+    except BaseException:
+        child.terminate()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        raise
+    finally:
+        for pipe in (child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
+
+
+def _feed(lines: object, take: Callable[[str], None]) -> None:
+    for line in lines:  # type: ignore[attr-defined]
+        take(line.rstrip("\n"))
+
+
+def _not_found(words: tuple[str, ...], error: FileNotFoundError) -> MissingError:
+    missing = error.filename or words[0]
+    return MissingError(f"{os.fspath(missing)} is not there", hint="./dev doctor lists what is needed")
+
+
+def _not_permitted(words: tuple[str, ...], error: PermissionError) -> MissingError:
+    return MissingError(
+        f"{words[0]} may not be started: {error.strerror}",
+        hint="Check its permissions and those of the folders above it",
+    )
