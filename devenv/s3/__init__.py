@@ -1,0 +1,1 @@
+"""S3 behind one interface: the policy, the providers, provisioning."""
