@@ -68,5 +68,3 @@ def while_true(
             return False
         sleep(0.02)
     return True
-
-

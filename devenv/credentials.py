@@ -1,0 +1,75 @@
+"""The secrets of one instance: random, made once, in one 0600 file, never in a repr."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import string
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devenv.errors import UnhealthyError
+from devenv.state import read_json, write_json
+
+FILE = "credentials.json"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Everything that opens a door of the instance.
+
+    ``s3_access_key_id`` and its secret belong to the project's IAM user and are empty until
+    provisioning has made them; all others exist from the start.
+    """
+
+    postgres_admin_password: str = field(repr=False)
+    hub_db_password: str = field(repr=False)
+    explore_db_password: str = field(repr=False)
+    s3_admin_access_key_id: str = field(repr=False)
+    s3_admin_secret_access_key: str = field(repr=False)
+    s3_guard_token: str = field(repr=False)
+    jupyter_token: str = field(repr=False)
+    s3_access_key_id: str = field(default="", repr=False)
+    s3_secret_access_key: str = field(default="", repr=False)
+
+
+def generate() -> Credentials:
+    """New random credentials; the admin's key id has the form of an AWS access key id."""
+    alphabet = string.ascii_uppercase + "234567"
+    return Credentials(
+        postgres_admin_password=secrets.token_urlsafe(24),
+        hub_db_password=secrets.token_urlsafe(24),
+        explore_db_password=secrets.token_urlsafe(24),
+        s3_admin_access_key_id="AKIA" + "".join(secrets.choice(alphabet) for _ in range(16)),
+        s3_admin_secret_access_key=secrets.token_urlsafe(30),
+        s3_guard_token=secrets.token_urlsafe(24),
+        jupyter_token=secrets.token_hex(24),
+    )
+
+
+def load(folder: Path) -> Credentials | None:
+    """The instance's credentials, or None when it has none yet.
+
+    Raises UnhealthyError when the file is there but is not ours to understand.
+    """
+    content = read_json(folder / FILE)
+    if content is None:
+        if (folder / FILE).exists():
+            raise _damaged(folder)
+        return None
+    try:
+        return Credentials(**content)
+    except TypeError as error:
+        raise _damaged(folder) from error
+
+
+def save(folder: Path, credentials: Credentials) -> None:
+    """Write them whole, readable by the owner alone."""
+    write_json(folder / FILE, dataclasses.asdict(credentials), mode=0o600)
+
+
+def _damaged(folder: Path) -> UnhealthyError:
+    return UnhealthyError(
+        f"{folder / FILE} is damaged",
+        hint="Restore it from a backup, or delete it: the next ./dev up makes new credentials for the same data",
+    )

@@ -1,0 +1,183 @@
+"""Which process is ours, who else holds a port, and how a process is ended.
+
+A pid alone proves nothing: it is recycled, and void after a reboot. A process is ours when its pid
+*and* its birth (start time within this boot) *and* the mark in its environment agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from devenv import commands, waiting
+from devenv.state import MARK_VARIABLE
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process that cannot be mistaken for another: ``birth`` tells boots and starts apart."""
+
+    pid: int
+    birth: str
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who listens on a port: pid 0 and no name when the system does not tell us."""
+
+    pid: int
+    name: str
+    account: str
+
+    def __str__(self) -> str:
+        if not self.pid:
+            return "another process (of another account)"
+        return f"{self.name} (pid {self.pid}, {self.account})"
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a living process; None when it is gone or a zombie."""
+    birth = _birth(pid)
+    return Identity(pid, birth) if birth else None
+
+
+def is_alive(identity: Identity) -> bool:
+    return _birth(identity.pid) == identity.birth
+
+
+def carries_mark(pid: int, mark: str) -> bool:
+    """Whether the process's environment holds ``mark``; False when it may not be read."""
+    try:
+        return psutil.Process(pid).environ().get(MARK_VARIABLE) == mark
+    except (psutil.Error, OSError):
+        return False
+
+
+def marked(mark: str) -> tuple[Identity, ...]:
+    """Every living process that carries ``mark``, oldest first: the strays of a killed command."""
+    found = []
+    for process in psutil.process_iter():
+        if process.pid != os.getpid() and carries_mark(process.pid, mark):
+            identity = identify(process.pid)
+            if identity:
+                found.append(identity)
+    return tuple(sorted(found, key=lambda each: each.pid))
+
+
+def end(identities: Iterable[Identity], *, first: signal.Signals, seconds: float) -> bool:
+    """Ask each process to end by ``first``; kill what is left after ``seconds``.
+
+    Tells whether all went by themselves. A pid whose birth does not match is never signalled.
+    """
+    pending = list(identities)
+    for identity in pending:
+        _signal(identity, first)
+    if waiting.while_true(lambda: _any_alive(pending), seconds=seconds):
+        return True
+    for identity in pending:
+        _signal(identity, signal.SIGKILL)
+    waiting.while_true(lambda: _any_alive(pending), seconds=5)
+    return False
+
+
+def descendants(identity: Identity) -> tuple[Identity, ...]:
+    """The process's living children and theirs."""
+    if not is_alive(identity):
+        return ()
+    with contextlib.suppress(psutil.Error):
+        children = psutil.Process(identity.pid).children(recursive=True)
+        return tuple(found for child in children if (found := identify(child.pid)))
+    return ()
+
+
+def memory(identity: Identity) -> int:
+    """Proportional set size in bytes of the process and its descendants.
+
+    Shared pages are counted once in all (Linux /proc/PID/smaps_rollup); where the system knows no
+    PSS, the resident size stands in.
+    """
+    total = 0
+    for each in (identity, *descendants(identity)):
+        total += _pss(each.pid)
+    return total
+
+
+def holder(port: int) -> Holder | None:
+    """Who listens on a TCP port of this machine's loopback or wildcard address, if anybody does."""
+    if is_free(port):
+        return None
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                process = psutil.Process(connection.pid)
+                with contextlib.suppress(psutil.Error):
+                    return Holder(process.pid, process.name(), process.username())
+    return Holder(0, "", "")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port of 127.0.0.1 now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # as servers do: connections of a server that just ended must not count as taken
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_alive(identities: Iterable[Identity]) -> bool:
+    commands.reap()
+    return any(is_alive(each) for each in identities)
+
+
+def _signal(identity: Identity, number: signal.Signals) -> None:
+    if is_alive(identity):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(identity.pid, number)
+
+
+def _birth(pid: int) -> str:
+    """A text that no other process shares, or '' when there is no such living process."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not Path("/proc/self/stat").exists():
+        return _birth_by_psutil(pid)
+    try:
+        # the command name may hold spaces and brackets: fields count from the last one
+        fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    state, ticks = fields[0], fields[19]
+    return "" if state in "ZX" else f"{_boot()}:{ticks}"
+
+
+def _birth_by_psutil(pid: int) -> str:
+    try:
+        process = psutil.Process(pid)
+        return "" if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except psutil.Error:
+        return ""
+
+
+@cache
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _pss(pid: int) -> int:
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        try:
+            return int(process.memory_full_info().pss)
+        except (AttributeError, psutil.AccessDenied):
+            return int(process.memory_info().rss)
+    return 0
