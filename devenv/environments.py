@@ -48,7 +48,9 @@ _HOLDING = (
     "fcntl.flock(held,fcntl.LOCK_EX); os.set_inheritable(held,True); os.execv(sys.argv[2],sys.argv[2:])"
 )
 
-_DISK_FULL = re.compile(r"no space left on device|os error 28\b|errno 28\b|disk quota exceeded", re.IGNORECASE)
+_DISK_FULL = re.compile(
+    r"no space left on device|os error 28\b|errno 28\b|disk quota exceeded", re.IGNORECASE
+)
 _OFFLINE = re.compile(
     r"dns error|name resolution|name or service not known|nodename nor servname|connect error|tcp connect|"
     r"connection (refused|reset|timed out|error)|network is unreachable|no route to host|ProxyError|"
@@ -253,7 +255,7 @@ class _Build:
             return _disk_full(self.environment, self.environ)
         if _OFFLINE.search(said):
             return MissingError(
-                f"No connection to the package index: the {self.environment.name} environment could not be made",
+                f"No connection to the package index; the {self.environment.name} environment was not made",
                 hint=f"Check the network and `pip config list`, then try again (log: {self.home / _LOG})",
             )
         return MissingError(

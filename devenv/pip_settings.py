@@ -21,7 +21,11 @@ _SECTIONS = ("global", "install", ":env:")
 _LINE = re.compile(r"(global|install|:env:)\.([a-z0-9-]+)=(.+)")
 _USER_INFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s'\"]*@", re.IGNORECASE)
 
-_AS_VARIABLE = {"index-url": "UV_DEFAULT_INDEX", "client-cert": "SSL_CLIENT_CERT", "retries": "UV_HTTP_RETRIES"}
+_AS_VARIABLE = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "client-cert": "SSL_CLIENT_CERT",
+    "retries": "UV_HTTP_RETRIES",
+}
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def _certificates(pip: Mapping[str, str], environ: Mapping[str, str]) -> dict[st
 
 
 def _connection(pip: Mapping[str, str]) -> dict[str, str]:
-    said = {}
+    said: dict[str, str] = {}
     if proxy := pip.get("proxy"):
         said |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "ALL_PROXY": proxy}
     if hosts := pip.get("trusted-host", "").split():
