@@ -8,7 +8,7 @@ import string
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devenv.errors import UnhealthyError
+from devenv.errors import NotRunningError, UnhealthyError
 from devenv.state import read_json, write_json
 
 FILE = "credentials.json"
@@ -73,3 +73,39 @@ def _damaged(folder: Path) -> UnhealthyError:
         f"{folder / FILE} is damaged",
         hint="Restore it from a backup, or delete it: the next ./dev up makes new credentials for the same data",
     )
+
+
+class Vault:
+    """The instance's credentials as they are now; every change is on disk before it is used."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._current = load(folder)
+
+    @property
+    def current(self) -> Credentials:
+        """Raises NotRunningError when this instance has never been up."""
+        if self._current is None:
+            raise NotRunningError("This instance has no credentials yet", hint="Start it with ./dev up")
+        return self._current
+
+    @property
+    def is_empty(self) -> bool:
+        return self._current is None
+
+    def fill(self) -> None:
+        """Make the credentials unless they exist."""
+        if self._current is None:
+            self._store(generate())
+
+    def keep_s3_key(self, access_key_id: str, secret_access_key: str) -> None:
+        """Remember the key that provisioning made for the project's IAM user."""
+        self._store(
+            dataclasses.replace(
+                self.current, s3_access_key_id=access_key_id, s3_secret_access_key=secret_access_key
+            )
+        )
+
+    def _store(self, credentials: Credentials) -> None:
+        save(self._folder, credentials)
+        self._current = credentials

@@ -1,0 +1,1 @@
+"""Where services run. Runtimes never import one another."""

@@ -1,0 +1,116 @@
+"""How each service is run as a process: what has to lie on disk first, and its argv and environment."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devenv import environments, project
+from devenv.endpoints import View
+from devenv.postgres import account, binaries, cluster, stale
+from devenv.s3 import ministack
+from devenv.s3.provider import KeyPair
+from devenv.services import notebook_environment
+from devenv.services.service import Site
+
+TERM = signal.SIGTERM
+JUPYTER = Path(__file__).resolve().parents[3] / "jupyter"
+SAMPLES = JUPYTER / "samples"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A program to start: no secret is in ``argv``."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    account: str | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The signal that asks a service to end, and how many seconds it has for it."""
+
+    signal: signal.Signals
+    seconds: float
+
+
+def postgres(site: Site) -> Launch:
+    """The database server, as an unprivileged account when root starts it."""
+    folder = site.instance.root / "postgres"
+    data = folder / "data"
+    owner = account.choose(data)
+    # initdb and the server work as that account inside this folder, and nobody else does
+    folder.mkdir(mode=0o700, exist_ok=True)
+    account.give(folder, owner)
+    found = binaries.find(site.project.postgres.binaries, major=cluster.major_of(data))
+    programs = binaries.placed(found, site.instance.data_root / "programs", owner)
+    secrets = site.vault.current
+    cluster.create(programs, data, superuser_password=secrets.postgres_admin_password, account=owner)
+    stale.clear(data, owner)
+    port = site.endpoint("postgres", View.HOST).port
+    argv = cluster.argv(programs, data, port=port, name=site.instance.id)
+    return Launch(argv, cluster.ENVIRONMENT, data, owner.name if owner else None)
+
+
+def s3(site: Site) -> Launch:
+    """The S3 guard with its engine; its secrets are in a 0600 file."""
+    secrets = site.vault.current
+    data = site.instance.root / "s3" / "data"
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config = ministack.write_config(
+        site.instance.secrets,
+        port=site.endpoint("s3", View.HOST).port,
+        data_dir=data,
+        root=KeyPair(secrets.s3_admin_access_key_id, secrets.s3_admin_secret_access_key),
+        admin_token=secrets.s3_guard_token,
+        instance=site.instance.id,
+    )
+    environment = environments.locate("s3", site.instance.data_root)
+    environ = notebook_environment.machine({})
+    return Launch(ministack.argv(environments.python(environment), config), environ, data)
+
+
+def jupyter(site: Site) -> Launch:
+    """JupyterLab in the notebook environment, in a home of its own; the token goes by the environment."""
+    home = notebook_environment.home(site)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copy_samples(home)
+    environ = notebook_environment.build(site, project.environment())
+    argv = (
+        str(site.notebook_python),
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={site.endpoint('jupyter', View.HOST).port}",
+        # another port than the one that was promised would be worse than an error
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={home}",
+        f"--config={JUPYTER / 'etc' / 'jupyter_server_config.py'}",
+    )
+    token = {"JUPYTER_TOKEN": site.vault.current.jupyter_token}
+    return Launch(argv, {**environ, **token}, home)
+
+
+def copy_samples(home: Path) -> None:
+    """Give the home each sample notebook that it lacks; what a person changed stays as it is."""
+    target = home / "samples"
+    target.mkdir(exist_ok=True)
+    for sample in SAMPLES.glob("*.ipynb"):
+        if not (target / sample.name).exists():
+            shutil.copyfile(sample, target / sample.name)
+
+
+RECIPES: Mapping[str, Callable[[Site], Launch]] = {"postgres": postgres, "s3": s3, "jupyter": jupyter}
+
+STOPS: Mapping[str, Stop] = {
+    "postgres": Stop(cluster.STOP_SIGNAL, 20),
+    "s3": Stop(signal.SIGTERM, 10),
+    "jupyter": Stop(signal.SIGTERM, 10),
+}

@@ -1,0 +1,66 @@
+"""What is written down about a service before it is started, so that a kill -9 at any step can be healed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+
+from devenv.processes import Identity, is_alive
+from devenv.state import Instance, read_json, write_json
+
+UNKNOWN = ""
+STARTING = "starting"
+RUNNING = "running"
+STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One service's last known start. ``log_from`` is where its log began then, in bytes."""
+
+    status: str = UNKNOWN
+    pid: int = 0
+    birth: str = ""
+    port: int = 0
+    since: float = 0.0
+    restarts: int = 0
+    log_from: int = 0
+
+    @property
+    def identity(self) -> Identity | None:
+        return Identity(self.pid, self.birth) if self.birth else None
+
+    def is_running(self) -> bool:
+        return self.identity is not None and self.status == RUNNING and is_alive(self.identity)
+
+    def may_have_strays(self) -> bool:
+        """Only an orderly stop leaves nothing behind."""
+        return self.status != STOPPED
+
+    def was_up(self) -> bool:
+        return self.status in (STARTING, RUNNING)
+
+    def next_start(self, port: int, log_from: int) -> Record:
+        """The record of the start that is about to happen: one more restart unless it was stopped."""
+        restarts = self.restarts + 1 if self.was_up() else 0
+        return Record(STARTING, 0, "", port, time.time(), restarts, log_from)
+
+    def started(self, identity: Identity) -> Record:
+        return dataclasses.replace(self, status=RUNNING, pid=identity.pid, birth=identity.birth)
+
+    def stopped(self) -> Record:
+        return dataclasses.replace(self, status=STOPPED, pid=0, birth="", restarts=0)
+
+
+def read(instance: Instance, service: str) -> Record:
+    """The service's record; an empty one when there is none or it is not whole."""
+    content = read_json(instance.records / f"{service}.json")
+    try:
+        return Record(**content) if content else Record()
+    except TypeError:
+        return Record()
+
+
+def write(instance: Instance, service: str, record: Record) -> None:
+    write_json(instance.records / f"{service}.json", dataclasses.asdict(record))

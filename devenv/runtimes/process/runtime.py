@@ -1,0 +1,152 @@
+"""The process runtime: starts, watches and ends services as plain processes."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+
+from devenv import commands, diagnosis, processes
+from devenv.endpoints import Endpoint, View
+from devenv.errors import NotRunningError, UnhealthyError, UsageError
+from devenv.runtimes.process import logkeeper, logs, ports, records, recipes
+from devenv.runtimes.runtime import Condition, Phase
+from devenv.services.service import Service, Site
+from devenv.state import MARK_VARIABLE, Instance
+
+KEEPER = "logkeeper"
+STRAY_SECONDS = 10.0
+
+
+class ProcessRuntime:
+    """Services as detached children that outlive the command which started them."""
+
+    name = "process"
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._keeping = threading.Lock()
+
+    def claim(self, services: tuple[str, ...], fixed: Mapping[str, int | None]) -> list[str]:
+        running = {}
+        for service in services:
+            record = records.read(self._instance, service)
+            if record.is_running():
+                running[service] = record.port
+        return ports.claim(self._instance, services, fixed, running)[1]
+
+    def start(self, site: Site, service: Service) -> bool:
+        record = records.read(self._instance, service.name)
+        if record.is_running():
+            return False
+        if record.may_have_strays():
+            self._end_strays(service.name)
+        launch = recipes.RECIPES[service.name](site)
+        log = self._instance.log(service.name)
+        port = self.endpoint(service.name, View.HOST).port
+        record = record.next_start(port, logs.size(log))
+        records.write(self._instance, service.name, record)
+        self._launch(service.name, record, launch, log)
+        self._keep_logs()
+        return True
+
+    def ensure_alive(self, service: Service) -> None:
+        record = records.read(self._instance, service.name)
+        if record.is_running():
+            return
+        last = logs.tail(self._instance.log(service.name), 15, since=record.log_from)
+        cause = diagnosis.of(last)
+        raise UnhealthyError(
+            f"{service.name} ended by itself: {cause.what}" if cause else f"{service.name} ended by itself",
+            hint=cause.mend if cause else f"Its last log lines are below; all of it: ./dev logs {service.name}",
+            details=last,
+        )
+
+    def stop(self, service: Service) -> bool:
+        record = records.read(self._instance, service.name)
+        identity = record.identity
+        stopped = False
+        if identity and processes.is_alive(identity):
+            recipe = recipes.STOPS[service.name]
+            family = processes.descendants(identity)
+            processes.end([identity], first=recipe.signal, seconds=recipe.seconds)
+            processes.end(family, first=recipe.signal, seconds=2)
+            stopped = True
+        if record.may_have_strays():
+            stopped = self._end_strays(service.name) or stopped
+        if self._instance.exists():
+            records.write(self._instance, service.name, record.stopped())
+        return stopped
+
+    def condition(self, service: Service, *, memory: bool = False) -> Condition:
+        record = records.read(self._instance, service.name)
+        if not record.is_running():
+            phase = Phase.CRASHED if record.was_up() else Phase.STOPPED
+            return Condition(phase, restarts=record.restarts)
+        identity = record.identity
+        return Condition(
+            Phase.RUNNING,
+            pid=record.pid,
+            since=record.since,
+            restarts=record.restarts,
+            memory=processes.memory(identity) if memory and identity else 0,
+        )
+
+    def endpoint(self, service: str, view: View) -> Endpoint:
+        if view is not View.HOST:
+            raise UsageError(
+                f"a {view} cannot reach services that run as processes: they listen on 127.0.0.1 alone",
+                hint="Leave --view out, or let a program on this machine ask",
+            )
+        port = ports.known(self._instance).get(service)
+        if not port:
+            raise NotRunningError(f"{service} has no address yet", hint="Start it with ./dev up")
+        return Endpoint("127.0.0.1", port)
+
+    def tail(self, service: str, lines: int) -> tuple[str, ...]:
+        return logs.tail(self._instance.log(service), lines)
+
+    def close(self) -> None:
+        """End what this runtime keeps for itself, once no service runs."""
+        identity = records.read(self._instance, KEEPER).identity
+        if identity:
+            processes.end([identity], first=recipes.TERM, seconds=2)
+        self._end_strays(KEEPER)
+        if self._instance.exists():
+            records.write(self._instance, KEEPER, records.Record().stopped())
+
+    def _launch(self, name: str, record: records.Record, launch: recipes.Launch, log: Path) -> None:
+        pid = commands.spawn(
+            launch.argv,
+            log=log,
+            env={**launch.env, MARK_VARIABLE: self._instance.mark(name)},
+            cwd=launch.cwd,
+            account=launch.account,
+        )
+        identity = processes.identify(pid)
+        if identity is None:
+            # gone already: ensure_alive will tell why
+            identity = processes.Identity(pid, "gone")
+        records.write(self._instance, name, record.started(identity))
+
+    def _end_strays(self, name: str) -> bool:
+        strays = processes.marked(self._instance.mark(name))
+        if not strays:
+            return False
+        stop = recipes.STOPS.get(name, recipes.Stop(recipes.TERM, STRAY_SECONDS))
+        processes.end(strays, first=stop.signal, seconds=stop.seconds)
+        return True
+
+    def _keep_logs(self) -> None:
+        with self._keeping:
+            self._start_keeper()
+
+    def _start_keeper(self) -> None:
+        record = records.read(self._instance, KEEPER)
+        if record.is_running():
+            return
+        argv = (sys.executable, "-I", "-S", logkeeper.__file__, self._instance.logs, self._instance.records)
+        launch = recipes.Launch(argv=tuple(map(str, argv)), env={}, cwd=self._instance.root)
+        record = record.next_start(0, 0)
+        records.write(self._instance, KEEPER, record)
+        self._launch(KEEPER, record, launch, self._instance.log(KEEPER))

@@ -1,0 +1,61 @@
+"""The interface of a runtime, and what it tells about a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from devenv.endpoints import Endpoint, View
+from devenv.services.service import Service, Site
+
+
+class Phase(StrEnum):
+    """Where a service stands, as far as the runtime alone can tell."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a runtime knows of a service. ``since`` is Unix time, ``memory`` PSS in bytes."""
+
+    phase: Phase
+    pid: int = 0
+    since: float = 0.0
+    restarts: int = 0
+    memory: int = 0
+
+
+class Runtime(Protocol):
+    """Starts, watches and stops services; the only one who knows their addresses."""
+
+    name: str
+
+    def claim(self, services: tuple[str, ...], fixed: Mapping[str, int | None]) -> list[str]:
+        """Give every service an address before any starts; notes for the person about other ports.
+
+        ``fixed`` holds the ports that the project insists on. Raises ConflictError when such a port
+        is somebody else's.
+        """
+
+    def start(self, site: Site, service: Service) -> bool:
+        """Launch the service unless it runs; False when it ran. Strays of an earlier run end first."""
+
+    def ensure_alive(self, service: Service) -> None:
+        """Raise UnhealthyError with the log's tail when a launched service is gone."""
+
+    def stop(self, service: Service) -> bool:
+        """End the service and all it started; False when there was nothing to end."""
+
+    def condition(self, service: Service, *, memory: bool = False) -> Condition:
+        """Ask, do not remember; ``memory`` costs a look at every process of the service."""
+
+    def endpoint(self, service: str, view: View) -> Endpoint:
+        """Where the service answers for who asks. Raises NotRunningError when it has no address yet."""
+
+    def tail(self, service: str, lines: int) -> tuple[str, ...]:
+        """The last lines of the service's log, oldest first."""

@@ -1,0 +1,52 @@
+"""JupyterLab for one person, with the contract in its environment."""
+
+from __future__ import annotations
+
+import http.client
+
+from devenv.endpoints import View
+from devenv.errors import ConflictError, UnhealthyError
+from devenv.services import kernel
+from devenv.services.service import Site
+from devenv.waiting import NotYet
+
+PROOF = "print(6 * 7)"
+
+
+class JupyterService:
+    """Ready when a kernel has run a cell; answers when it knows this instance's token."""
+
+    name = "jupyter"
+    needs = ("s3", "postgres")
+
+    def may_start(self, site: Site) -> bool:
+        """Its environment needs the user's S3 key; every other part of the contract is known before."""
+        return bool(site.vault.current.s3_access_key_id)
+
+    def answer(self, site: Site) -> str:
+        endpoint = site.endpoint(self.name, View.HOST)
+        try:
+            kernel.ask(endpoint, site.vault.current.jupyter_token, "GET", "/api/status", seconds=3)
+        except (OSError, http.client.HTTPException) as error:
+            raise NotYet(f"{endpoint}: {error}") from error
+        except UnhealthyError as error:
+            raise ConflictError(
+                f"what answers at {endpoint} does not know this instance's token: {error.what}",
+                hint="End it, or fix ports.jupyter in devenv.yaml to another number",
+            ) from error
+        return "Lab answers"
+
+    def provision(self, site: Site) -> list[str]:
+        return []
+
+    def prove(self, site: Site) -> None:
+        endpoint = site.endpoint(self.name, View.HOST)
+        printed = kernel.execute(endpoint, site.vault.current.jupyter_token, PROOF)
+        if printed.strip() != "42":
+            raise UnhealthyError(f"a kernel ran {PROOF!r} and printed {printed.strip()!r}")
+
+    @staticmethod
+    def link(site: Site) -> str:
+        """The address for a browser, with the token in it."""
+        url = site.endpoint("jupyter", View.HOST).url("/lab", host="localhost")
+        return f"{url}?token={site.vault.current.jupyter_token}"

@@ -1,0 +1,49 @@
+"""The interface of a service, and the site it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from devenv.credentials import Vault
+from devenv.endpoints import Endpoint, View
+from devenv.project import Project
+from devenv.state import Instance
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a service may know: the project, its instance, the secrets, and where services answer.
+
+    ``endpoint`` is the runtime's: a service never works out an address itself.
+    """
+
+    project: Project
+    instance: Instance
+    vault: Vault
+    endpoint: Callable[[str, View], Endpoint]
+    notebook_python: Path
+
+
+class Service(Protocol):
+    """One thing that starts, is ready, stops and has endpoints. It knows no runtime."""
+
+    name: str
+    needs: tuple[str, ...]
+
+    def may_start(self, site: Site) -> bool:
+        """Whether what it needs is there before its needs are provisioned (an earlier run left it)."""
+
+    def answer(self, site: Site) -> str:
+        """One cheap answer that proves the identity of what listens; returns a detail worth showing.
+
+        Raises NotYet while it is starting and a DevenvError when it will not get better by waiting.
+        """
+
+    def provision(self, site: Site) -> list[str]:
+        """Check, then apply, what the project wants of it; the words of what was changed."""
+
+    def prove(self, site: Site) -> None:
+        """Use it as a notebook does. Raises NotYet or a DevenvError."""

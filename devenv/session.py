@@ -1,0 +1,136 @@
+"""One command's view of the world: the project, its instance, the runtime it uses and the stack on it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from devenv import environments, project, state
+from devenv.credentials import Vault
+from devenv.errors import MissingError, UsageError
+from devenv.project import Project
+from devenv.runtimes.process import ProcessRuntime
+from devenv.runtimes.runtime import Runtime
+from devenv.services.jupyter import JupyterService
+from devenv.services.postgres import PostgresService
+from devenv.services.s3 import S3Service
+from devenv.services.service import Service, Site
+from devenv.stack import Progress, Stack
+from devenv.state import Instance
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+REMEMBERED = "level.json"
+RUNTIMES = ("process", "compose")
+# PostgreSQL's first data, a WAL segment and some room for a notebook's own files.
+NEEDED_BYTES = 300 * 1024 * 1024
+ENVIRONMENT_NAMES = ("s3", "notebook")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which runtime, and the words of why."""
+
+    runtime: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything a task needs; nothing is asked, made or started before a method needs it."""
+
+    project: Project
+    instance: Instance
+    environ: Mapping[str, str]
+
+    @classmethod
+    def open(cls, instance: str | None = None) -> Session:
+        """Read the project of this checkout. ``instance`` is a name to use instead of the project's.
+
+        Raises UsageError with all problems of the project file at once.
+        """
+        environ = project.environment()
+        name = instance or environ.get("HABARI_INSTANCE")
+        # the name of the instance names the project too, so that buckets and databases tell it apart
+        wanted = project.load(CHECKOUT, {**environ, "HABARI_NAME": name} if name else environ)
+        root = state.data_root(environ)
+        return cls(wanted, Instance(wanted.name, CHECKOUT, root), environ)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        return ProcessRuntime(self.instance)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(self.instance.secrets)
+
+    @cached_property
+    def site(self) -> Site:
+        notebook = environments.locate("notebook", self.instance.data_root)
+        return Site(
+            project=self.project,
+            instance=self.instance,
+            vault=self.vault,
+            endpoint=self.runtime.endpoint,
+            notebook_python=environments.python(notebook),
+        )
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """In the order of their needs."""
+        return (PostgresService(), S3Service(), JupyterService())
+
+    def stack(self, progress: Progress) -> Stack:
+        return Stack(self.site, self.runtime, self.services, progress)
+
+    def choose_runtime(self, asked: str | None) -> Choice:
+        """What was asked for, else what this instance ran last, else the project file's, else process.
+
+        Raises UsageError for an unknown runtime, MissingError for one that is not built yet.
+        """
+        remembered = (state.read_json(self.instance.root / REMEMBERED) or {}).get("runtime")
+        candidates = (
+            (asked, "asked for by --runtime"),
+            (remembered, "this instance ran it last"),
+            (self.project.runtime, f"{self.project.file} says so"),
+            ("process", "it needs Python alone"),
+        )
+        name, why = next((name, why) for name, why in candidates if name)
+        if name not in RUNTIMES:
+            raise UsageError(f"there is no runtime {name!r}", hint=f"Choose one of: {', '.join(RUNTIMES)}")
+        if name == "compose":
+            raise MissingError(
+                f"the compose runtime is not there yet ({why})",
+                hint="Use ./dev up --runtime process: the same contract without Docker",
+            )
+        return Choice(name, why)
+
+    def remember(self, choice: Choice) -> None:
+        state.write_json(self.instance.root / REMEMBERED, {"runtime": choice.runtime})
+
+    def require_room(self) -> None:
+        """Raise MissingError when the disk of the state folder is as good as full."""
+        folder = self.instance.root
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        if free < NEEDED_BYTES:
+            raise MissingError(
+                f"the disk that holds {self.instance.root} has {free // 2**20} MB left; {NEEDED_BYTES // 2**20} are needed",
+                hint="Free some space there, or set HABARI_DATA_ROOT to a folder on another disk",
+            )
+
+    def make_environments(self, progress: Callable[[str, str, str], None]) -> None:
+        """Install what is missing of the S3 engine's and the notebooks' environment."""
+        for name in ENVIRONMENT_NAMES:
+            environment = environments.locate(name, self.instance.data_root)
+            if environments.is_current(environment):
+                continue
+            row = f"{name} environment"
+            progress(row, "starting", "")
+            environments.ensure(environment, lambda text, row=row: progress(row, "starting", text), self.environ)
+            progress(row, "ready", str(environment.home))
+
+

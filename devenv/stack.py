@@ -1,0 +1,156 @@
+"""The services of a level, started in parallel where their needs allow, rolled back when one fails."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from devenv import waiting
+from devenv.errors import DevenvError, InterruptedByUser
+from devenv.runtimes.runtime import Condition, Phase, Runtime
+from devenv.services.service import Service, Site
+from devenv.waiting import NotYet
+
+ANSWER_SECONDS = 90
+PROOF_SECONDS = 60
+
+# (service, state, detail)
+Progress = Callable[[str, str, str], None]
+
+
+@dataclass(frozen=True)
+class Status:
+    """One service as ``status`` shows it: the runtime's word and the service's own answer."""
+
+    name: str
+    state: str
+    condition: Condition
+    detail: str
+
+
+class Stack:
+    """What ``up`` and ``down`` work on. The order of ``services`` is the order of their needs."""
+
+    def __init__(self, site: Site, runtime: Runtime, services: tuple[Service, ...], progress: Progress) -> None:
+        self._site = site
+        self._runtime = runtime
+        self._services = services
+        self._progress = progress
+        self._cancelled = threading.Event()
+        self._usable = {service.name: threading.Event() for service in services}
+        self._started: list[Service] = []
+        self.changes: list[str] = []
+
+    def up(self) -> bool:
+        """Start what does not run, provision it, prove it; tell whether anything had to be started.
+
+        When one service fails, those that this call started are stopped again and its error is
+        raised. What ran before goes on.
+        """
+        pool = ThreadPoolExecutor(max_workers=len(self._services), thread_name_prefix="up")
+        try:
+            futures = [pool.submit(self._bring_up, service) for service in self._services]
+            self._first_error(futures)
+        except BaseException:
+            self._cancelled.set()
+            pool.shutdown(wait=True)
+            self._roll_back()
+            raise
+        pool.shutdown()
+        return bool(self._started)
+
+    def down(self) -> list[str]:
+        """Stop every service, the last one first; the names of those that ran."""
+        stopped = []
+        for service in reversed(self._services):
+            self._progress(service.name, "stopping", "")
+            if self._runtime.stop(service):
+                stopped.append(service.name)
+            self._progress(service.name, "stopped", "")
+        return stopped
+
+    def status(self, *, memory: bool = True) -> list[Status]:
+        """Every service's condition, asked now and in parallel."""
+        with ThreadPoolExecutor(max_workers=len(self._services)) as pool:
+            return list(pool.map(lambda service: self._status(service, memory), self._services))
+
+    def all_answer(self) -> bool:
+        """Whether every service runs and answers: the cheap question of a second ``up``."""
+        return all(status.state == "ready" for status in self.status(memory=False))
+
+    def _status(self, service: Service, memory: bool) -> Status:
+        condition = self._runtime.condition(service, memory=memory)
+        if condition.phase is not Phase.RUNNING:
+            return Status(service.name, condition.phase.value, condition, "")
+        try:
+            return Status(service.name, "ready", condition, service.answer(self._site))
+        except NotYet as answer:
+            return Status(service.name, "starting", condition, str(answer))
+        except DevenvError as error:
+            return Status(service.name, "unhealthy", condition, error.what)
+
+    def _bring_up(self, service: Service) -> None:
+        self._await_needs(service)
+        self._progress(service.name, "starting", "")
+        launched = self._runtime.start(self._site, service)
+        if launched:
+            self._started.append(service)
+        detail = self._until(service, f"{service.name}", lambda: service.answer(self._site), ANSWER_SECONDS)
+        with self._explained(service):
+            self.changes += service.provision(self._site)
+        self._usable[service.name].set()
+        if launched or self.changes:
+            self._progress(service.name, "proving", detail)
+            self._until(service, f"the proof of {service.name}", lambda: service.prove(self._site), PROOF_SECONDS)
+        self._progress(service.name, "ready", detail)
+
+    def _await_needs(self, service: Service) -> None:
+        if service.may_start(self._site):
+            return
+        self._progress(service.name, "waiting", f"for {', '.join(service.needs)}")
+        for need in service.needs:
+            while not self._usable[need].wait(0.05):
+                self._check_cancelled()
+
+    def _until(self, service: Service, what: str, probe: Callable[[], str | None], seconds: float) -> str:
+        def alive() -> None:
+            self._check_cancelled()
+            self._runtime.ensure_alive(service)
+
+        return waiting.until(
+            probe, what=what, seconds=seconds, alive=alive, tail=lambda: self._runtime.tail(service.name, 10)
+        ) or ""
+
+    @contextlib.contextmanager
+    def _explained(self, service: Service) -> Iterator[None]:
+        """A service that died under its provisioning is the reason, not the broken connection."""
+        try:
+            yield
+        except DevenvError:
+            self._runtime.ensure_alive(service)
+            raise
+
+    def _first_error(self, futures: list[Future[None]]) -> None:
+        done, pending = wait(futures, return_when=FIRST_EXCEPTION)
+        failed = [future for future in done if future.exception()]
+        if not failed:
+            return
+        self._cancelled.set()
+        wait(pending)
+        # the others only say that they were told to give up
+        errors = [error for future in futures if (error := future.exception())]
+        raise next((e for e in errors if not isinstance(e, InterruptedByUser)), errors[0])
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise InterruptedByUser("interrupted")
+
+    def _roll_back(self) -> None:
+        for service in reversed(self._services):
+            if service in self._started:
+                self._progress(service.name, "stopping", "")
+                self._runtime.stop(service)
+                self._progress(service.name, "stopped", "rolled back")
