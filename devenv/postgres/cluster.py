@@ -65,7 +65,6 @@ def create(binaries: Binaries, data: Path, *, superuser_password: str, account: 
         draft = data.with_name(f"{data.name}.new-{secrets.token_hex(4)}")
         draft.mkdir(mode=0o700)
         try:
-            give(draft, account)
             _initdb(binaries, draft, superuser_password, account)
             (draft / "data").rename(data)
         finally:
@@ -158,6 +157,8 @@ def _initdb(binaries: Binaries, draft: Path, password: str, account: Account | N
     secret.touch(mode=0o600)
     secret.write_text(password)
     give(secret, account)
+    # Only now: root must not write in a folder in which the account can plant links.
+    give(draft, account)
     try:
         _run_initdb(binaries, draft, account, "C.UTF-8")
     except commands.CommandFailedError as error:

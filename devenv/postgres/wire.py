@@ -12,6 +12,7 @@ import hmac
 import secrets
 import socket
 import struct
+import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ _MECHANISM = b"SCRAM-SHA-256"
 _OK, _SASL, _SASL_CONTINUE, _SASL_FINAL = 0, 10, 11, 12
 # Nothing that is asked here has a longer answer; what claims to be longer is not PostgreSQL.
 _LONGEST_MESSAGE = 1 << 20
+# PostgreSQL's default is 4,096; a hostile number would keep this side busy for minutes.
+_MOST_ITERATIONS = 100_000
 
 
 class ServerError(Exception):
@@ -49,18 +52,23 @@ class Login:
 def ask(login: Login, sql: str, *, seconds: float) -> str:
     """The first column of the first row of ``sql``, as text.
 
-    ``seconds`` bounds each single exchange. Raises :class:`ServerError`, :class:`NotThisServer`,
-    or OSError (ConnectionRefusedError, TimeoutError) as the socket does.
+    ``seconds`` bounds the whole. Raises :class:`ServerError`, :class:`NotThisServer`, or OSError
+    (ConnectionRefusedError, TimeoutError) as the socket does.
     """
+    end = time.monotonic() + seconds
     with socket.create_connection(("127.0.0.1", login.port), timeout=seconds) as connection:
-        session = _Session(connection)
-        session.log_in(login)
-        return session.query(sql)
+        session = _Session(connection, end)
+        try:
+            session.log_in(login)
+            return session.query(sql)
+        except (ValueError, KeyError, struct.error) as error:
+            raise NotThisServer("it does not keep to PostgreSQL's protocol") from error
 
 
 class _Session:
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, end: float) -> None:
         self._connection = connection
+        self._end = end
 
     def log_in(self, login: Login) -> None:
         words = ("user", login.user, "database", login.database)
@@ -95,6 +103,8 @@ class _Session:
         said = dict(part.split("=", 1) for part in theirs.split(","))
         if not said["r"].startswith(ours.removeprefix("n=,r=")):
             raise NotThisServer("it answers another login than this one")
+        if int(said["i"]) > _MOST_ITERATIONS:
+            raise NotThisServer("it asks for an absurd number of iterations")
         keys = scram.keys(password, b64decode(said["s"]), int(said["i"]))
         bare = f"c={b64encode(b'n,,').decode()},r={said['r']}"
         signed = f"{ours},{theirs},{bare}".encode()
@@ -119,7 +129,7 @@ class _Session:
         head = self._exactly(5)
         length = struct.unpack("!i", head[1:])[0] - 4
         if not 0 <= length <= _LONGEST_MESSAGE:
-            raise NotThisServer("it does not speak PostgreSQL's protocol")
+            raise NotThisServer("it does not keep to PostgreSQL's protocol")
         body = self._exactly(length)
         if head[:1] == b"E":
             raise _server_error(body)
@@ -128,6 +138,10 @@ class _Session:
     def _exactly(self, size: int) -> bytes:
         received = b""
         while len(received) < size:
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("no answer in time")
+            self._connection.settimeout(left)
             more = self._connection.recv(size - len(received))
             if not more:
                 raise ConnectionResetError("the connection was closed half-way")
