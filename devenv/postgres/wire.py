@@ -44,9 +44,9 @@ class Login:
     """Who logs in where; the host is always 127.0.0.1."""
 
     port: int
-    database: str
     user: str
     password: str = field(repr=False)
+    database: str
 
 
 def ask(login: Login, sql: str, *, seconds: float) -> str:
