@@ -1,0 +1,63 @@
+"""What ``./dev lint`` and ``./dev test`` run: the locked linters and pytest, each as a program."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from devenv import commands
+from devenv.environments import CHECKOUT
+from devenv.errors import UnhealthyError
+
+
+@dataclass(frozen=True)
+class Check:
+    """One program that passes or fails, run from the checkout with the toolkit's Python."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+
+
+MYPY = Check("types", "mypy", ())
+
+
+def lint(*, fix: bool = False) -> tuple[Check, ...]:
+    """Return the static checks; with ``fix`` they also mend what can be mended."""
+    return (
+        Check("lint", "ruff", ("check", "--quiet", *(("--fix",) if fix else ()), ".")),
+        Check("format", "ruff", ("format", "--quiet", *(() if fix else ("--check",)), ".")),
+        MYPY,
+    )
+
+
+def test(
+    *, expression: str = "", unit: bool = False, paths: Sequence[str] = (), colour: bool = False
+) -> tuple[Check, ...]:
+    """Return all checks, or pytest alone when a part of the tests is asked for.
+
+    ``expression`` is pytest's ``-k``; ``unit`` means the tests that start nothing; ``paths`` are files,
+    folders or test ids.
+    """
+    chosen = (*paths, *(("tests/unit",) if unit else ()), *(("-k", expression) if expression else ()))
+    pytest = Check("tests", "pytest", (*(("--color=yes",) if colour else ()), *chosen))
+    return (pytest,) if chosen else (*lint(), pytest)
+
+
+def run(checks: Sequence[Check], say: Callable[[str], None]) -> None:
+    """Run every check, whatever the others say, and pass on its output line by line.
+
+    Raises :class:`UnhealthyError` that names those which failed.
+    """
+    failed = [check.name for check in checks if not _passes(check, say)]
+    if failed:
+        raise UnhealthyError(f"{' and '.join(failed)} failed", hint="What is wrong is above")
+
+
+def _passes(check: Check, say: Callable[[str], None]) -> bool:
+    begun = time.monotonic()
+    code = commands.stream((sys.executable, "-m", check.module, *check.arguments), say, cwd=CHECKOUT)
+    say(f"{check.name}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - begun:.1f} s")
+    return code == 0
