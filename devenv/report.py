@@ -189,9 +189,10 @@ class Reporter:
     def _drawn(self, title: str) -> Iterator[None]:
         from rich.live import Live
 
+        console = self._err.console()
         live = Live(
-            console=self._err.console(),
-            get_renderable=lambda: self._rendered(title),
+            console=console,
+            get_renderable=lambda: self._rendered(title, console),
             refresh_per_second=8,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -203,29 +204,33 @@ class Reporter:
         finally:
             self._live = None
 
-    def _rendered(self, title: str) -> RenderableType:
-        from rich.table import Table
+    def _rendered(self, title: str, console: Console) -> RenderableType:
+        from rich.console import Group
+        from rich.constrain import Constrain
         from rich.text import Text
 
         now = self._clock()
         frames = _SPINNER if self._err.is_unicode else _ASCII_SPINNER
         frame = frames[int(now * 10) % len(frames)]
-        table = Table.grid(padding=(0, 2), expand=False)
-        for ratio in (None, None, None, None, 1):
-            table.add_column(
-                no_wrap=True, overflow="ellipsis" if self._err.is_unicode else "crop", ratio=ratio
-            )
         with self._lock:
-            rows = [(name, _Row(**vars(row))) for name, row in self._rows.items()]
+            rows = {name: _Row(**vars(row)) for name, row in self._rows.items()}
             began = self._began
-        table.add_row("", Text(title, "bold"), "", _seconds(began, now), "")
-        for name, row in rows:
+        width = max((len(text) for text in (*rows, title)), default=0)
+        lines = [
+            Text.assemble(
+                "  ", (f"{title:<{width}}", "bold"), f"  {'':{_STATE_WIDTH}}  {_seconds(began, now)}"
+            )
+        ]
+        for name, row in rows.items():
             style = _STYLES.get(row.state, "dim")
             mark = frame if row.state in _BUSY else _MARKS.get(row.state, " ")
-            seconds = _seconds(row.began, row.ended or now)
-            detail = Text(self._err.clean(row.detail))
-            table.add_row(Text(mark, style), Text(name), Text(row.state, style), seconds, detail)
-        return table
+            state = (f"{row.state:<{_STATE_WIDTH}}", style)
+            tail = f"  {_seconds(row.began, row.ended or now)}  {self._err.clean(row.detail)}"
+            lines.append(Text.assemble((mark, style), f" {name:<{width}}  ", state, tail))
+        for line in lines:
+            line.no_wrap, line.overflow = True, "ellipsis" if self._err.is_unicode else "crop"
+        # Room for the ^C that a terminal echoes: on a full last line it would scroll the table.
+        return Constrain(Group(*lines), max(1, console.width - 4))
 
 
 class _Screen:
@@ -296,7 +301,7 @@ class _Screen:
 
 
 def _seconds(began: float | None, now: float) -> str:
-    return "" if began is None else f"{now - began:5.1f}s"
+    return f"{'':6}" if began is None else f"{now - began:5.1f}s"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
