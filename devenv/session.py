@@ -13,7 +13,7 @@ from devenv.credentials import Vault
 from devenv.errors import MissingError, UsageError
 from devenv.project import Project
 from devenv.runtimes.process import ProcessRuntime
-from devenv.runtimes.runtime import Runtime
+from devenv.runtimes.runtime import Condition, Runtime
 from devenv.services.jupyter import JupyterService
 from devenv.services.postgres import PostgresService
 from devenv.services.s3 import S3Service
@@ -106,6 +106,23 @@ class Session:
                 hint="Use ./dev up --runtime process: the same contract without Docker",
             )
         return Choice(name, why)
+
+    def claim_ports(self) -> list[str]:
+        """Give every service that the runtime runs an address; notes about ports that had to move."""
+        names = tuple(service.name for service in self.services)
+        ports = self.project.ports
+        return self.runtime.claim(names, {"jupyter": ports.jupyter, "s3": ports.s3, "postgres": ports.postgres})
+
+    def is_known(self) -> bool:
+        """Whether this instance was ever up."""
+        return self.instance.exists() and not self.vault.is_empty
+
+    def condition(self, service: Service) -> Condition:
+        return self.runtime.condition(service)
+
+    def notices(self) -> tuple[str, ...]:
+        """What provisioning found different and left alone."""
+        return tuple(notice for service in self.services for notice in service.notices)
 
     def remember(self, choice: Choice) -> None:
         state.write_json(self.instance.root / REMEMBERED, {"runtime": choice.runtime})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -59,3 +59,9 @@ class Runtime(Protocol):
 
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
         """The last lines of the service's log, oldest first."""
+
+    def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        """New log lines of these services as they come, without end."""
+
+    def close(self) -> None:
+        """End what the runtime keeps for itself, once no service runs."""

@@ -18,6 +18,7 @@ class JupyterService:
 
     name = "jupyter"
     needs = ("s3", "postgres")
+    notices: tuple[str, ...] = ()
 
     def may_start(self, site: Site) -> bool:
         """Its environment needs the user's S3 key; every other part of the contract is known before."""

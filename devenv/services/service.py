@@ -28,10 +28,14 @@ class Site:
 
 
 class Service(Protocol):
-    """One thing that starts, is ready, stops and has endpoints. It knows no runtime."""
+    """One thing that starts, is ready, stops and has endpoints. It knows no runtime.
+
+    ``notices`` is what provisioning found different from the project and left alone.
+    """
 
     name: str
     needs: tuple[str, ...]
+    notices: tuple[str, ...]
 
     def may_start(self, site: Site) -> bool:
         """Whether what it needs is there before its needs are provisioned (an earlier run left it)."""

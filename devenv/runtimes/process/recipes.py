@@ -51,9 +51,12 @@ def postgres(site: Site) -> Launch:
     programs = binaries.placed(found, site.instance.data_root / "programs", owner)
     secrets = site.vault.current
     cluster.create(programs, data, superuser_password=secrets.postgres_admin_password, account=owner)
-    stale.clear(data, owner)
+    stale.clear(data, name=site.instance.id, uid=account.uid_of(owner))
     port = site.endpoint("postgres", View.HOST).port
-    argv = cluster.argv(programs, data, port=port, name=site.instance.id)
+    logs = folder / "logs"
+    logs.mkdir(mode=0o700, exist_ok=True)
+    account.give(logs, owner)
+    argv = cluster.argv(programs, data, port=port, name=site.instance.id, logs=logs)
     return Launch(argv, cluster.ENVIRONMENT, data, owner.name if owner else None)
 
 

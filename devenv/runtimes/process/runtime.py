@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from devenv import commands, diagnosis, processes
 from devenv.endpoints import Endpoint, View
@@ -105,6 +105,9 @@ class ProcessRuntime:
 
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
         return logs.tail(self._instance.log(service), lines)
+
+    def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        return logs.follow({service: self._instance.log(service) for service in services})
 
     def close(self) -> None:
         """End what this runtime keeps for itself, once no service runs."""

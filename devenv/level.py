@@ -1,0 +1,254 @@
+"""The Jupyter-only level: what each everyday task does, from the project to the printed result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from devenv import docker_engine, formats, interrupts
+from devenv.endpoints import View
+from devenv.errors import DevenvError, NotRunningError, UsageError
+from devenv.report import Reporter
+from devenv.runtimes.runtime import Phase
+from devenv.services import contract, notebook_environment
+from devenv.services.jupyter import JupyterService
+from devenv.session import Session
+from devenv.stack import Status
+
+NOT_RUNNING = 3
+UNHEALTHY = 4
+ROLES = ("user", "admin")
+
+
+def up(reporter: Reporter, *, instance: str | None, runtime: str | None, json: bool) -> None:
+    """Bring the level up, prove it, and say where Lab answers."""
+    session = _open(reporter, instance)
+    choice = session.choose_runtime(runtime)
+    with ExitStack() as block:
+        block.enter_context(interrupts.orderly(reporter.warn))
+        session.require_room()
+        block.enter_context(session.instance.lock("./dev up", reporter.warn))
+        session.instance.create()
+        names = tuple(service.name for service in session.services)
+        block.enter_context(reporter.progress(names, title=f"up {session.instance.id}"))
+        session.make_environments(reporter.step)
+        session.vault.fill()
+        for note in session.claim_ports():
+            reporter.warn(note)
+        stack = session.stack(reporter.step)
+        started = stack.up()
+        session.remember(choice)
+    for change in stack.changes:
+        reporter.note(f"provisioned: {change}")
+    for notice in session.notices():
+        reporter.warn(notice)
+    _tell_runtime(reporter, session, choice.runtime, choice.why)
+    _tell_result(reporter, session, started=started, json=json)
+
+
+def down(reporter: Reporter, *, instance: str | None, purge: bool, json: bool) -> None:
+    """Stop everything; with ``purge`` delete the state folder, which must carry our mark."""
+    session = _open(reporter, instance)
+    with ExitStack() as block:
+        block.enter_context(interrupts.orderly(reporter.warn))
+        block.enter_context(session.instance.lock("./dev down", reporter.warn))
+        block.enter_context(reporter.progress((), title=f"down {session.instance.id}"))
+        stopped = session.stack(reporter.step).down()
+        session.runtime.close()
+        purged = session.instance.purge() if purge else False
+    if json:
+        reporter.data({"instance": session.instance.id, "stopped": stopped, "purged": purged})
+        return
+    if purged:
+        reporter.result(f"Everything of {session.instance.id} was deleted.")
+    elif stopped:
+        reporter.result(f"Stopped. The data of {session.instance.id} stay in {session.instance.root}.")
+    else:
+        reporter.result(f"Nothing of {session.instance.id} was running.")
+    if purge and session.project.jupyter_home:
+        reporter.note(f"{session.project.jupyter_home} is yours and was left alone")
+
+
+def status(reporter: Reporter, *, instance: str | None, json: bool) -> int:
+    """Show every service; return the exit code."""
+    session = _open(reporter, instance)
+    if not session.is_known():
+        found: list[Status] = []
+    else:
+        found = session.stack(_silent).status()
+    rows = [_row(session, each) for each in found]
+    if json:
+        reporter.data(_facts(session, rows))
+    elif not rows:
+        reporter.result(f"{session.instance.id} has never been up. Start it with ./dev up")
+    else:
+        columns = ("service", "state", "address", "pid", "memory", "since", "restarts", "detail")
+        reporter.table(columns, [_cells(row) for row in rows])
+        reporter.note(f"state folder: {session.instance.root}")
+    return _code(found)
+
+
+def environment(reporter: Reporter, *, instance: str | None, form: str, view: str, role: str) -> None:
+    """Print the contract, or with the admin's variables added."""
+    session = _open(reporter, instance)
+    seen_from = _one_of(View, view, "view")
+    if role not in ROLES:
+        raise UsageError(f"there is no role {role!r}", hint=f"Choose one of: {', '.join(ROLES)}")
+    _require_running(session)
+    variables = contract.user(session.site, seen_from)
+    if role == "admin":
+        variables |= contract.admin(session.site, seen_from)
+    reporter.result(formats.render(variables, form))
+
+
+def logs(reporter: Reporter, *, instance: str | None, service: str, lines: int, follow: bool) -> None:
+    """Print the tail of one log or of all."""
+    session = _open(reporter, instance)
+    names = tuple(each.name for each in session.services)
+    if service and service not in names:
+        raise UsageError(f"there is no service {service!r}", hint=f"Choose one of: {', '.join(names)}")
+    if not session.instance.exists():
+        raise NotRunningError(f"{session.instance.id} has never been up", hint="Start it with ./dev up")
+    chosen = (service,) if service else names
+    for name in chosen:
+        for line in session.runtime.tail(name, lines):
+            reporter.result(line if service else f"{name:<8}  {line}")
+    if follow:
+        with interrupts.orderly(_quiet):
+            for name, line in session.runtime.follow(chosen):
+                reporter.result(line if service else f"{name:<8}  {line}")
+
+
+def execute(
+    reporter: Reporter,
+    *,
+    instance: str | None,
+    file: Path,
+    output: Path | None,
+    timeout: float | None,
+    json: bool,
+) -> None:
+    """Execute a notebook against the running level."""
+    from devenv import notebooks
+
+    session = _open(reporter, instance)
+    notebooks.check(file, output)
+    _require_running(session)
+    row = file.name
+    with interrupts.orderly(_quiet), reporter.progress((row,), title="run"):
+        reporter.step(row, "starting", "starting a kernel")
+        try:
+            done = notebooks.run(
+                file,
+                python=session.site.notebook_python,
+                env=notebook_environment.build(session.site, session.environ),
+                output=output,
+                timeout=timeout,
+                on_cell=lambda cell: reporter.step(row, "starting", f"cell {cell.number} of {cell.of}"),
+            )
+        except BaseException:
+            reporter.step(row, "failed")
+            raise
+        reporter.step(row, "ready", f"{done.cells} cells")
+    if json:
+        written = str(done.output) if done.output else None
+        reporter.data({"file": str(file), "cells": done.cells, "seconds": done.seconds, "output": written})
+    else:
+        reporter.result(f"{file.name}: all {done.cells} cells ran in {done.seconds:.1f} s")
+        if done.output:
+            reporter.result(f"The notebook with its outputs: {done.output}")
+
+
+def _open(reporter: Reporter, instance: str | None) -> Session:
+    session = Session.open(instance)
+    for notice in session.project.notices:
+        reporter.warn(notice)
+    return session
+
+
+def _require_running(session: Session) -> None:
+    """Raise NotRunningError unless every service runs."""
+    missing = [s.name for s in session.services if session.condition(s).phase is not Phase.RUNNING]
+    if missing:
+        raise NotRunningError(
+            f"{', '.join(missing)} of {session.instance.id} {'is' if len(missing) == 1 else 'are'} not running",
+            hint="Start with ./dev up",
+        )
+
+
+def _tell_runtime(reporter: Reporter, session: Session, runtime: str, why: str) -> None:
+    reporter.note(f"runtime {runtime}: {why}")
+    if runtime == "process" and docker_engine.answers(session.environ):
+        reporter.note("a Docker engine answers here: --runtime compose will run production's image (not there yet)")
+
+
+def _tell_result(reporter: Reporter, session: Session, *, started: bool, json: bool) -> None:
+    link = JupyterService.link(session.site)
+    if json:
+        rows = [_row(session, each) for each in session.stack(_silent).status()]
+        reporter.data({**_facts(session, rows), "started": started, "url": link})
+        return
+    reporter.result(f"{'JupyterLab is up' if started else 'All of it was up already'}: {link}")
+
+
+def _facts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "instance": session.instance.id,
+        "state_folder": str(session.instance.root),
+        "services": list(rows),
+    }
+
+
+def _row(session: Session, status: Status) -> dict[str, Any]:
+    try:
+        address = str(session.site.endpoint(status.name, View.HOST))
+    except DevenvError:
+        address = None
+    condition = status.condition
+    since = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(condition.since)) if condition.since else None
+    return {
+        "name": status.name,
+        "state": status.state,
+        "address": address,
+        "pid": condition.pid or None,
+        "memory_bytes": condition.memory or None,
+        "since": since,
+        "restarts": condition.restarts,
+        "detail": status.detail,
+    }
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    memory = f"{row['memory_bytes'] / 2**20:.0f} MiB" if row["memory_bytes"] else None
+    since = row["since"][:19].replace("T", " ") if row["since"] else None
+    return (
+        row["name"], row["state"], row["address"], row["pid"], memory, since, row["restarts"], row["detail"],
+    )  # fmt: skip
+
+
+def _code(found: Sequence[Status]) -> int:
+    states = {each.state for each in found}
+    if states <= {"stopped"}:
+        return NOT_RUNNING
+    return 0 if states == {"ready"} else UNHEALTHY
+
+
+def _one_of(kind: type[View], text: str, what: str) -> View:
+    try:
+        return kind(text)
+    except ValueError:
+        choices = ", ".join(each.value for each in kind)
+        raise UsageError(f"there is no {what} {text!r}", hint=f"Choose one of: {choices}") from None
+
+
+def _silent(service: str, state: str, detail: str) -> None:
+    """Progress that nobody wants to see."""
+
+
+def _quiet(text: str) -> None:
+    """A message that nobody wants to see."""
+
+
