@@ -85,8 +85,12 @@ def connected(port: int, user: str, password: str, database: str) -> Iterator[Co
             dbname=database,
             connect_timeout=10,
             sslmode="disable",
+            sslrootcert="",
             gssencmode="disable",
             require_auth="scram-sha-256",
+            channel_binding="disable",
+            target_session_attrs="any",
+            load_balance_hosts="disable",
             options="-c client_min_messages=warning",
             autocommit=True,
         )
