@@ -24,7 +24,7 @@ FILE_NAME = "devenv.yaml"
 SAMPLE_NAME = "devenv.sample.yaml"
 PREFIX = "HABARI_"
 
-_LARGEST_FILE_BYTES = 1 << 20
+_LARGEST_FILE_BYTES = 64 * 1024
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _RESERVED_BUCKET_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_BUCKET_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -371,21 +371,21 @@ def _read(file: Path) -> str | None:
     try:
         if not file.is_file():
             if file.is_symlink() or file.exists():
-                raise UsageError(f"{file} is not a file", hint="move it away or make it a text file")
+                raise UsageError(f"{file} is not a file", hint="Move it away or make it a text file")
             return None
         content = file.read_bytes()
     except OSError as trouble:
         reason = trouble.strerror or str(trouble)
-        raise UsageError(f"{file} cannot be read: {reason}", hint="check its owner and permissions") from None
+        raise UsageError(f"{file} cannot be read: {reason}", hint="Check its owner and permissions") from None
     if len(content) > _LARGEST_FILE_BYTES:
-        raise UsageError(f"{file} is larger than 1 MiB", hint=f"see {SAMPLE_NAME} for what belongs in it")
+        raise UsageError(f"{file} is larger than 64 KiB", hint=f"See {SAMPLE_NAME} for what belongs in it")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as trouble:
         line = content.count(b"\n", 0, trouble.start) + 1
         raise UsageError(
             f"{FILE_NAME} is not UTF-8 text",
-            hint="save it as UTF-8",
+            hint="Save it as UTF-8",
             details=(f"line {line}: a byte that is not",),
         ) from None
 

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 KeyPath = tuple[str, ...]
 
-_DEEPEST = 8
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -29,6 +27,7 @@ class Document:
     tree: dict[str, Any] = field(default_factory=dict)
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    mappings_seen: set[int] = field(default_factory=set, repr=False)
 
 
 def parse(text: str) -> Document:
@@ -69,6 +68,7 @@ def parse(text: str) -> Document:
 def _mapping(loader: Any, node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[str, Any]:
     import yaml
 
+    document.mappings_seen.add(id(node))
     found: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = _line(key_node)
@@ -90,8 +90,11 @@ def _value(loader: Any, node: yaml.Node, path: KeyPath, document: Document) -> A
     import yaml
 
     if isinstance(node, yaml.MappingNode):
-        # An alias may point at a mapping around itself, so the depth must end somewhere.
-        return _mapping(loader, node, path, document) if len(path) < _DEEPEST else {}
+        if id(node) not in document.mappings_seen:
+            return _mapping(loader, node, path, document)
+        # It may be a mapping around this one, or one of many that multiply: neither has an end.
+        document.problems.append(Problem(document.lines[path], path, "an alias of keys; write the keys out"))
+        return None
     if isinstance(node, yaml.SequenceNode):
         return []
     try:
