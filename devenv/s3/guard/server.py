@@ -107,5 +107,5 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = _GRACE
     config.keep_alive_timeout = _KEEP_ALIVE
-    config.loglevel = settings.log_level
+    config.errorlog = logging.getLogger("guard")
     await serve(Gate(engine, settings), config, shutdown_trigger=stop.wait)

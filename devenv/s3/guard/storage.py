@@ -74,9 +74,10 @@ def install(s3: Any, storage: Storage, journal: Journal) -> None:
         journal.write(fpath, data.encode() if text else data)
 
     def remove_key_files(fpath: str | None) -> None:
-        if fpath:
-            journal.remove(fpath)
-            journal.remove(fpath + ".meta.json")
+        # A folder at a key's own path holds other keys: only files are the key's.
+        for path in (fpath, f"{fpath}.meta.json"):
+            if path is not None and os.path.isfile(path):
+                journal.remove(path)
 
     def delete_version_file(bucket_name: str, key: str, version_id: str) -> None:
         path = s3._version_disk_path(bucket_name, key, version_id)

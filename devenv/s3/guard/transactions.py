@@ -38,7 +38,7 @@ class _Swallowed(logging.Filter):
 class Transactions:
     """Runs service calls one after the other over a journal.
 
-    A transaction that fails leaves disk and memory as they were, and the client an error that names the cause.
+    One that fails leaves disk and memory as they were, and the client an error that names the cause.
     """
 
     def __init__(self, journal: Journal, data_dir: Path, logger: logging.Logger) -> None:
