@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from invoke import Context, Exit, task
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
 
 from devenv import commands, report
 from devenv.errors import DevenvError, InterruptedByUser
@@ -32,7 +34,10 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         try:
             body(context, *args, **kwargs)
         except KeyboardInterrupt:
-            _fail(reporter, InterruptedByUser("interrupted", hint="What this command had started was stopped again"))
+            _fail(
+                reporter,
+                InterruptedByUser("interrupted", hint="What this command had started was stopped again"),
+            )
         except DevenvError as error:
             _fail(reporter, error)
         except OSError as error:
@@ -116,7 +121,7 @@ def status(context: Context, json: bool = False, instance: str | None = None, ve
 @_guarded
 def environment(
     context: Context,
-    format: str = "shell",  # noqa: A002 - it becomes the flag's name
+    format: str = "shell",
     view: str = "host",
     as_: str = "user",
     json: bool = False,
@@ -211,3 +216,52 @@ def run(
         timeout=timeout or None,
         json=json,
     )
+
+
+@task(
+    iterable=["path"],
+    help={
+        "k": "run only tests whose name matches this expression",
+        "unit": "only the tests that start nothing",
+        "path": "a test file, folder or id; may be given several times",
+        "verbose": COMMON["verbose"],
+    },
+)
+@_guarded
+def test(
+    context: Context, k: str = "", unit: bool = False, path: list[str] | None = None, verbose: bool = False
+) -> None:
+    """Run the static checks and every test; with -k, --unit or --path only those tests.
+
+    Example: ./dev test --unit
+    """
+    from devenv import checks
+
+    reporter: Reporter = context.config.reporter
+    checks.run(checks.test(expression=k, unit=unit, paths=path or ()), reporter.result)
+
+
+@task(help={"fix": "mend what can be mended", "verbose": COMMON["verbose"]})
+@_guarded
+def lint(context: Context, fix: bool = False, verbose: bool = False) -> None:
+    """Run the static checks: ruff (rules and format) and mypy.
+
+    Example: ./dev lint --fix
+    """
+    from devenv import checks
+
+    checks.run(checks.lint(fix=fix), context.config.reporter.result)
+
+
+@task(help={"upgrade": "take the newest versions, not the pinned ones", "verbose": COMMON["verbose"]})
+@_guarded
+def lock(context: Context, upgrade: bool = False, verbose: bool = False) -> None:
+    """Resolve the three lock files anew from their .in files.
+
+    Example: ./dev lock --upgrade
+    """
+    from devenv import locks, project
+
+    reporter: Reporter = context.config.reporter
+    changed = locks.recompile(reporter.note, project.environment(), upgrade=upgrade)
+    reporter.result("\n".join(f"changed: {path.name}" for path in changed) or "nothing changed")

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from devenv.errors import DevenvError, MissingError
 
@@ -173,7 +174,7 @@ def _announce(argv: Argv) -> tuple[str, ...]:
     return words
 
 
-def _as_account(account: str | None) -> dict[str, object]:
+def _as_account(account: str | None) -> dict[str, Any]:
     """Popen's arguments for running as another account; its groups are dropped too."""
     if account is None:
         return {}

@@ -71,7 +71,7 @@ def save(folder: Path, credentials: Credentials) -> None:
 def _damaged(folder: Path) -> UnhealthyError:
     return UnhealthyError(
         f"{folder / FILE} is damaged",
-        hint="Restore it from a backup, or delete it: the next ./dev up makes new credentials for the same data",
+        hint="Restore it, or delete it: the next ./dev up makes new credentials for the same data",
     )
 
 

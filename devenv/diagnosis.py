@@ -17,19 +17,29 @@ class Cause:
 _CAUSES = (
     (
         r"address already in use|EADDRINUSE|port \d+ is already in use|is taken",
-        Cause("its port was taken between the choice and the start", "Run ./dev up again: it takes another port"),
+        Cause(
+            "its port was taken between the choice and the start", "Run ./dev up again: it takes another port"
+        ),
     ),
     (
         r"no space left on device|disk quota exceeded|disk full",
-        Cause("the disk is full", "Free some space (./dev doctor shows how much is left where), then ./dev up"),
+        Cause(
+            "the disk is full", "Free some space (./dev doctor shows how much is left where), then ./dev up"
+        ),
     ),
     (
         r"read-only file system",
-        Cause("its folder is on a read-only file system", "Make it writable, or set HABARI_DATA_ROOT to another folder"),
+        Cause(
+            "its folder is on a read-only file system",
+            "Make it writable, or set HABARI_DATA_ROOT to another folder",
+        ),
     ),
     (
         r"could not (access|change) .*permission denied|permission denied",
-        Cause("a file or folder may not be read or written", "Look at the owner of the state folder (./dev status shows it)"),
+        Cause(
+            "a file or folder may not be read or written",
+            "Look at the owner of the state folder (./dev status shows it)",
+        ),
     ),
     (
         r"database files are incompatible with server",
@@ -41,7 +51,9 @@ _CAUSES = (
     ),
     (
         r"ModuleNotFoundError|ImportError|No module named",
-        Cause("its environment is incomplete", "Delete the environment that ./dev doctor names, then ./dev up"),
+        Cause(
+            "its environment is incomplete", "Delete the environment that ./dev doctor names, then ./dev up"
+        ),
     ),
 )
 

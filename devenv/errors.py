@@ -62,7 +62,7 @@ class ConflictError(DevenvError):
     kind = "conflict"
 
 
-class InterruptedByUser(DevenvError):
+class InterruptedByUser(DevenvError):  # noqa: N818 - a wish, not an error
     """Ctrl-C, after an orderly stop."""
 
     exit_code = 130

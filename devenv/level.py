@@ -11,7 +11,7 @@ from typing import Any
 from devenv import docker_engine, formats, interrupts
 from devenv.endpoints import View
 from devenv.errors import DevenvError, NotRunningError, UsageError
-from devenv.report import Reporter
+from devenv.report import Reporter, State
 from devenv.runtimes.runtime import Phase
 from devenv.services import contract, notebook_environment
 from devenv.services.jupyter import JupyterService
@@ -174,15 +174,17 @@ def _require_running(session: Session) -> None:
     missing = [s.name for s in session.services if session.condition(s).phase is not Phase.RUNNING]
     if missing:
         raise NotRunningError(
-            f"{', '.join(missing)} of {session.instance.id} {'is' if len(missing) == 1 else 'are'} not running",
-            hint="Start with ./dev up",
+            f"not running in {session.instance.id}: {', '.join(missing)}",
+            hint="Start it with ./dev up",
         )
 
 
 def _tell_runtime(reporter: Reporter, session: Session, runtime: str, why: str) -> None:
     reporter.note(f"runtime {runtime}: {why}")
     if runtime == "process" and docker_engine.answers(session.environ):
-        reporter.note("a Docker engine answers here: --runtime compose will run production's image (not there yet)")
+        reporter.note(
+            "a Docker engine answers here: --runtime compose will run production's image (not there yet)"
+        )
 
 
 def _tell_result(reporter: Reporter, session: Session, *, started: bool, json: bool) -> None:
@@ -244,11 +246,9 @@ def _one_of(kind: type[View], text: str, what: str) -> View:
         raise UsageError(f"there is no {what} {text!r}", hint=f"Choose one of: {choices}") from None
 
 
-def _silent(service: str, state: str, detail: str) -> None:
+def _silent(service: str, state: State, detail: str) -> None:
     """Progress that nobody wants to see."""
 
 
 def _quiet(text: str) -> None:
     """A message that nobody wants to see."""
-
-

@@ -117,7 +117,9 @@ def holder(port: int) -> Holder | None:
         return None
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+                continue
+            if connection.laddr.port == port and connection.pid:
                 process = psutil.Process(connection.pid)
                 with contextlib.suppress(psutil.Error):
                     return Holder(process.pid, process.name(), process.username())

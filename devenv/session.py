@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from devenv import environments, project, state
@@ -111,7 +111,9 @@ class Session:
         """Give every service that the runtime runs an address; notes about ports that had to move."""
         names = tuple(service.name for service in self.services)
         ports = self.project.ports
-        return self.runtime.claim(names, {"jupyter": ports.jupyter, "s3": ports.s3, "postgres": ports.postgres})
+        return self.runtime.claim(
+            names, {"jupyter": ports.jupyter, "s3": ports.s3, "postgres": ports.postgres}
+        )
 
     def is_known(self) -> bool:
         """Whether this instance was ever up."""
@@ -135,11 +137,12 @@ class Session:
         free = shutil.disk_usage(folder).free
         if free < NEEDED_BYTES:
             raise MissingError(
-                f"the disk that holds {self.instance.root} has {free // 2**20} MB left; {NEEDED_BYTES // 2**20} are needed",
+                f"the disk that holds {self.instance.root} has {free // 2**20} MB left"
+                f" of the {NEEDED_BYTES // 2**20} that are needed",
                 hint="Free some space there, or set HABARI_DATA_ROOT to a folder on another disk",
             )
 
-    def make_environments(self, progress: Callable[[str, str, str], None]) -> None:
+    def make_environments(self, progress: Progress) -> None:
         """Install what is missing of the S3 engine's and the notebooks' environment."""
         for name in ENVIRONMENT_NAMES:
             environment = environments.locate(name, self.instance.data_root)
@@ -147,7 +150,5 @@ class Session:
                 continue
             row = f"{name} environment"
             progress(row, "starting", "")
-            environments.ensure(environment, lambda text, row=row: progress(row, "starting", text), self.environ)
+            environments.ensure(environment, partial(progress, row, "starting"), self.environ)
             progress(row, "ready", str(environment.home))
-
-

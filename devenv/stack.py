@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from devenv import waiting
 from devenv.errors import DevenvError, InterruptedByUser
+from devenv.report import State
 from devenv.runtimes.runtime import Condition, Phase, Runtime
 from devenv.services.service import Service, Site
 from devenv.waiting import NotYet
@@ -18,7 +19,7 @@ ANSWER_SECONDS = 90
 PROOF_SECONDS = 60
 
 # (service, state, detail)
-Progress = Callable[[str, str, str], None]
+Progress = Callable[[str, State, str], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Status:
 class Stack:
     """What ``up`` and ``down`` work on. The order of ``services`` is the order of their needs."""
 
-    def __init__(self, site: Site, runtime: Runtime, services: tuple[Service, ...], progress: Progress) -> None:
+    def __init__(
+        self, site: Site, runtime: Runtime, services: tuple[Service, ...], progress: Progress
+    ) -> None:
         self._site = site
         self._runtime = runtime
         self._services = services
@@ -103,8 +106,10 @@ class Stack:
             self.changes += service.provision(self._site)
         self._usable[service.name].set()
         if launched or self.changes:
-            self._progress(service.name, "proving", detail)
-            self._until(service, f"the proof of {service.name}", lambda: service.prove(self._site), PROOF_SECONDS)
+            self._progress(service.name, "starting", "proving that it can be used")
+            self._until(
+                service, f"the proof of {service.name}", lambda: service.prove(self._site), PROOF_SECONDS
+            )
         self._progress(service.name, "ready", detail)
 
     def _await_needs(self, service: Service) -> None:
@@ -120,9 +125,16 @@ class Stack:
             self._check_cancelled()
             self._runtime.ensure_alive(service)
 
-        return waiting.until(
-            probe, what=what, seconds=seconds, alive=alive, tail=lambda: self._runtime.tail(service.name, 10)
-        ) or ""
+        return (
+            waiting.until(
+                probe,
+                what=what,
+                seconds=seconds,
+                alive=alive,
+                tail=lambda: self._runtime.tail(service.name, 10),
+            )
+            or ""
+        )
 
     @contextlib.contextmanager
     def _explained(self, service: Service) -> Iterator[None]:

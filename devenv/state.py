@@ -104,7 +104,8 @@ class Instance:
         found = read_json(self.root / MARK_FILE) or {}
         if found.get("id") != self.id:
             raise ConflictError(
-                f"{self.root} does not carry the mark of {self.id}", hint="Nothing was deleted; look at it yourself"
+                f"{self.root} does not carry the mark of {self.id}",
+                hint="Nothing was deleted; look at it yourself",
             )
         # The mark goes last, so that a purge that was killed can be repeated.
         for entry in sorted(self.root.iterdir(), key=lambda path: path.name == MARK_FILE):
@@ -150,7 +151,9 @@ class Instance:
         holder = path.read_text().strip() or "another command"
         on_wait(f"{holder} is at work on {self.id}; waiting for it")
         if not waiting.while_true(taken, seconds=seconds):
-            raise ConflictError(f"{holder} still holds {self.id} after {seconds:g} s", hint="Try again when it is done")
+            raise ConflictError(
+                f"{holder} still holds {self.id} after {seconds:g} s", hint="Try again when it is done"
+            )
 
 
 def read_json(path: Path) -> Any:

@@ -1,1 +1,1 @@
-"""What each service means, whoever runs it: when it is ready, how it is provisioned, what it gives a notebook."""
+"""What each service means, whoever runs it: ready, provisioned, and what it gives a notebook."""

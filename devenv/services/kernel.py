@@ -1,4 +1,4 @@
-"""Running one cell through a Jupyter server, as a browser does: REST for the kernel, a websocket for the cell.
+"""One cell through a Jupyter server, as a browser runs it: REST for the kernel, a websocket for the cell.
 
 https://jupyter-server.readthedocs.io/en/latest/developers/rest-api.html and
 https://jupyter-client.readthedocs.io/en/latest/messaging.html
@@ -65,7 +65,9 @@ def _converse(endpoint: Endpoint, token: str, kernel: str, code: str, seconds: f
                 printed.append(content["text"])
             elif message["msg_type"] == "execute_reply":
                 if content["status"] != "ok":
-                    raise UnhealthyError(f"a cell failed in the kernel: {content.get('evalue', content['status'])}")
+                    raise UnhealthyError(
+                        f"a cell failed in the kernel: {content.get('evalue', content['status'])}"
+                    )
             elif message["msg_type"] == "status" and content["execution_state"] == "idle":
                 return "".join(printed)
 
@@ -86,4 +88,11 @@ def _execute_request(code: str) -> dict[str, Any]:
         "stop_on_error": True,
         "user_expressions": {},
     }
-    return {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
+    return {
+        "header": header,
+        "parent_header": {},
+        "metadata": {},
+        "content": content,
+        "channel": "shell",
+        "buffers": [],
+    }

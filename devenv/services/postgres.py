@@ -46,7 +46,9 @@ class PostgresService:
             site.endpoint(self.name, View.HOST).port,
             superuser_password=secrets.postgres_admin_password,
             hub=roles.Database(databases.hub.name, databases.hub.user, secrets.hub_db_password),
-            explore=roles.Database(databases.explore.name, databases.explore.user, secrets.explore_db_password),
+            explore=roles.Database(
+                databases.explore.name, databases.explore.user, secrets.explore_db_password
+            ),
         )
         self.notices = done.left_alone
         write_json(_stamp_path(site), {"wanted": wanted, "postgis": done.postgis})

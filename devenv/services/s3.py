@@ -46,7 +46,7 @@ class S3Service:
         return "policy enforced"
 
     def provision(self, site: Site) -> list[str]:
-        """Buckets, user, policy, key and seed data by the real APIs; skipped when nothing can have changed."""
+        """Buckets, user, policy, key and seed by the real APIs; skipped when nothing can have changed."""
         wanted = self._wanted(site)
         stamp = self._stamp_path(site)
         content = _stamp(site, wanted)
@@ -71,9 +71,7 @@ class S3Service:
         key = _user_key(site.vault.current)
         if key is None:
             raise UnhealthyError("the project's S3 user has no key", hint="Run ./dev up again")
-        signed.prove(
-            contract.s3_url(site, View.HOST), site.project.s3.region, key, site.project.buckets.lake
-        )
+        signed.prove(contract.s3_url(site, View.HOST), site.project.s3.region, key, site.project.buckets.lake)
 
     @staticmethod
     def connection(site: Site) -> Connection:
@@ -147,5 +145,7 @@ def _stamp(site: Site, wanted: Wanted) -> dict[str, str]:
 def _site_packages(python: Path) -> Path:
     found = sorted((python.parent.parent / "lib").glob("python3*/site-packages"))
     if not found:
-        raise MissingError(f"{python.parent.parent} is not a Python environment", hint="Delete it, then ./dev up")
+        raise MissingError(
+            f"{python.parent.parent} is not a Python environment", hint="Delete it, then ./dev up"
+        )
     return found[0]

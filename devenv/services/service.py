@@ -33,9 +33,14 @@ class Service(Protocol):
     ``notices`` is what provisioning found different from the project and left alone.
     """
 
-    name: str
-    needs: tuple[str, ...]
-    notices: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+
+    @property
+    def notices(self) -> tuple[str, ...]: ...
 
     def may_start(self, site: Site) -> bool:
         """Whether what it needs is there before its needs are provisioned (an earlier run left it)."""

@@ -34,7 +34,9 @@ def follow(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
     """Lines that are written from now on, with the name of their file; a rotated file begins anew."""
     places = {name: size(path) for name, path in files.items()}
     while True:
-        waiting.while_true(lambda: all(size(files[name]) == place for name, place in places.items()), seconds=3600)
+        waiting.while_true(
+            lambda: all(size(files[name]) == place for name, place in places.items()), seconds=3600
+        )
         for name, place in places.items():
             length = size(files[name])
             begin = place if length >= place else 0

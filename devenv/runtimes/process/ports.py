@@ -54,7 +54,9 @@ def claim(
                 chosen[service], note = _next_free(service, preferred, taken, holder)
                 notes += note
             taken.add(chosen[service])
-        write_json(instance.root / FILE, {"ports": {**remembered, **chosen}, "claimed": time.time()}, mode=0o644)
+        write_json(
+            instance.root / FILE, {"ports": {**remembered, **chosen}, "claimed": time.time()}, mode=0o644
+        )
     return chosen, notes
 
 
@@ -79,7 +81,9 @@ def _next_free(
         if not found:
             return port, [f"{service}: port {why}; using {port}"] if why else []
         why = why or f"{port} is taken by {found}"
-    raise MissingError(f"{service} found no free port from {preferred} on", hint=f"Set ports.{service} in devenv.yaml")
+    raise MissingError(
+        f"{service} found no free port from {preferred} on", hint=f"Set ports.{service} in devenv.yaml"
+    )
 
 
 def _claims_of_others(instance: Instance) -> set[int]:
@@ -100,5 +104,3 @@ def _one_at_a_time(instance: Instance) -> Iterator[None]:
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from devenv import commands, diagnosis, processes
 from devenv.endpoints import Endpoint, View
 from devenv.errors import NotRunningError, UnhealthyError, UsageError
-from devenv.runtimes.process import logkeeper, logs, ports, records, recipes
+from devenv.runtimes.process import logkeeper, logs, ports, recipes, records
 from devenv.runtimes.runtime import Condition, Phase
 from devenv.services.service import Service, Site
 from devenv.state import MARK_VARIABLE, Instance
@@ -58,7 +59,9 @@ class ProcessRuntime:
         cause = diagnosis.of(last)
         raise UnhealthyError(
             f"{service.name} ended by itself: {cause.what}" if cause else f"{service.name} ended by itself",
-            hint=cause.mend if cause else f"Its last log lines are below; all of it: ./dev logs {service.name}",
+            hint=cause.mend
+            if cause
+            else f"Its last log lines are below; all of it: ./dev logs {service.name}",
             details=last,
         )
 
