@@ -1,0 +1,25 @@
+"""Jupyter's configuration, the same for a process on a laptop and for the single-user image (/etc/jupyter).
+
+Address, port, folder and token are not here: whoever starts the server gives them. The reference of every
+setting: `jupyter lab --help-all`.
+"""
+
+import os
+
+c = get_config()  # noqa: F821  (Jupyter defines it)
+
+c.ServerApp.default_url = "/lab"
+# "true" alone, so that DEBUG=false and DEBUG=0 mean what they say.
+c.ServerApp.autoreload = os.environ.get("DEBUG", "").lower() == "true"
+
+# Nothing asks the network: no news, no question whether to fetch them, no look-up of versions or extensions.
+# Packages come from the lock, so Lab offers to install none.
+c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.extension_manager = "readonly"
+
+# Otherwise every account of the machine can read the outputs of a kernel from its ports.
+c.KernelManager.transport_encryption = "auto"
+
+# A pod has no bin to fetch a file back from, and a trash folder in the home only fills its volume.
+c.FileContentsManager.delete_to_trash = False
