@@ -129,7 +129,7 @@ def _is_usable_path(value: str, *, absolute: bool) -> bool:
 
 def _check_port(value: int) -> None:
     if not 1 <= value <= 65535:
-        raise ValueError(f"a port is a number from 1 to 65535, got {value}")
+        raise ValueError(f"a port is a number from 1 to 65535, got {_shown(value)}")
 
 
 @dataclass(frozen=True)
@@ -531,6 +531,8 @@ def _shown(value: object) -> str:
         return _kind_of(value)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a huge number"  # Python refuses to write out more than some thousand digits
     shown = repr(value) if isinstance(value, str) else str(value)
     return shown if len(shown) <= 40 else shown[:37] + "..."
 

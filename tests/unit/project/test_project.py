@@ -142,6 +142,11 @@ def test_every_valid_name_gives_valid_defaults(name: str) -> None:
             "ports: {s3: 9, jupyter: 9}", "line 1: ports: ports must differ, 9 is used twice", id="ports"
         ),
         pytest.param(
+            "name: 0x" + "f" * 5000,
+            "line 1: name: expected text, got a huge number; put it in quotes",
+            id="thousands of digits",
+        ),
+        pytest.param(
             "jupyter: {debug: maybe}",
             "line 1: jupyter.debug: expected true or false, got 'maybe'",
             id="text for a truth value",
