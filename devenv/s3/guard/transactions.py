@@ -78,7 +78,7 @@ class Transactions:
         try:
             self._journal.rollback()
             self._reload()
-        except OSError as error:
+        except Exception as error:
             # Memory and disk disagree and cannot be brought together: only a new start can, by the journal.
             _log.critical("cannot take a request back, stopping: %s", error)
             sys.exit(5)
