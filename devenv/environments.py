@@ -151,8 +151,9 @@ class _Build:
         self.python = python(environment)
         self.lock = environment.lock.read_text()
         self.on_progress = on_progress
-        # What would send packages elsewhere than into this environment.
-        self.environ = {**environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_NO_INPUT": "1"}
+        # Nothing may send packages elsewhere than into this environment, or let others in.
+        kept = {name: value for name, value in environ.items() if name not in {"PYTHONHOME", "PYTHONPATH"}}
+        self.environ = {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_NO_INPUT": "1"}
         self.said: list[str] = []
 
     def make(self) -> None:
