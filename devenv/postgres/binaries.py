@@ -171,11 +171,18 @@ def _copy_wheel(site_packages: Path, home: Path) -> None:
         if home.is_dir():  # another instance was faster
             return
         raise MissingError(
-            f"PostgreSQL's programs cannot be copied to {home}: {error.strerror or error}",
-            hint="The folder must be writable, with 50 MB to spare",
+            f"PostgreSQL's programs cannot be copied to {home}: {_first_reason(error)}",
+            hint="Its folder must be writable, on a disk with 50 MB to spare",
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _first_reason(error: OSError) -> str:
+    """copytree goes on after a failure and reports them all at once; the first one tells enough."""
+    if isinstance(error, shutil.Error) and error.args[0]:
+        return str(error.args[0][0][-1])
+    return error.strerror or str(error)
 
 
 def _sweep(home: Path) -> None:

@@ -21,6 +21,8 @@ STOP_SIGNAL = signal.SIGINT
 # All that the server and initdb need; PG* variables of the user's must not reach them.
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
+# What an empty data folder takes, with the first write-ahead log.
+_DATA_MEGABYTES = 60
 _LOG_MEGABYTES = 10
 _LOG_FILES_KEPT = 5
 
@@ -72,7 +74,7 @@ def create(binaries: Binaries, data: Path, *, superuser_password: str, account: 
     except OSError as error:
         raise MissingError(
             f"the PostgreSQL data folder {data} cannot be made: {error.strerror or error}",
-            hint="Its folder must be there, writable, and on a disk with 60 MB to spare",
+            hint=f"Its folder must be there, writable, and on a disk with {_DATA_MEGABYTES} MB to spare",
         ) from error
     return True
 
@@ -160,10 +162,17 @@ def _initdb(binaries: Binaries, draft: Path, password: str, account: Account | N
     # Only now: root must not write in a folder in which the account can plant links.
     give(draft, account)
     try:
+        _run_initdb_in_some_locale(binaries, draft, account)
+    except commands.CommandFailedError as error:
+        raise _explained(error, draft.parent, account) from error
+
+
+def _run_initdb_in_some_locale(binaries: Binaries, draft: Path, account: Account | None) -> None:
+    try:
         _run_initdb(binaries, draft, account, "C.UTF-8")
     except commands.CommandFailedError as error:
         if "invalid locale name" not in error.completed.stderr:
-            raise _explained(error, draft) from error
+            raise
         # Older macOS has no C.UTF-8; C sorts the same way.
         shutil.rmtree(draft / "data", ignore_errors=True)
         _run_initdb(binaries, draft, account, "C")
@@ -180,6 +189,8 @@ def _run_initdb(binaries: Binaries, draft: Path, account: Account | None, locale
             "--encoding=UTF8",
             f"--locale={locale}",
             "--no-instructions",
+            # A kill loses nothing that the system holds already, and a power cut is not promised for.
+            "--no-sync",
         ),
         env=ENVIRONMENT,
         cwd=draft,
@@ -188,8 +199,16 @@ def _run_initdb(binaries: Binaries, draft: Path, account: Account | None, locale
     )
 
 
-def _explained(error: commands.CommandFailedError, draft: Path) -> DevenvError:
-    if "No space left on device" in error.completed.stderr:
-        free = shutil.disk_usage(draft).free // 2**20
-        return MissingError(f"the disk that holds {draft.parent} is full: {free} MB are free, 60 are needed")
+def _explained(error: commands.CommandFailedError, folder: Path, account: Account | None) -> DevenvError:
+    if account and "Permission denied" in error.completed.stderr:
+        return MissingError(
+            f"the account {account.name}, which PostgreSQL runs as, cannot enter {folder}",
+            hint="Open the folders above it for that account (chmod o+x), or keep the state elsewhere",
+        )
+    # A full disk has many texts, and initdb has already removed what filled it: the space decides too.
+    free = shutil.disk_usage(folder).free // 2**20
+    if free < _DATA_MEGABYTES or "No space left on device" in error.completed.stderr:
+        return MissingError(
+            f"the disk that holds {folder} is full: {free} MB are free, {_DATA_MEGABYTES} are needed"
+        )
     return error

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,6 +167,22 @@ def test_an_account_that_cannot_run_the_copy_either_is_named(
     _runs_below(monkeypatch)
     with pytest.raises(MissingError, match="the account server cannot run PostgreSQL"):
         binaries.placed(binaries.find(), machine / "programs", SERVER)
+
+
+def test_a_copy_that_fails_is_one_line_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, machine: Path
+) -> None:
+    _with_wheel(monkeypatch, machine)
+    _runs_below(monkeypatch)
+
+    def copytree(source: Path, target: Path, **_: object) -> None:
+        target.mkdir(parents=True)
+        raise shutil.Error([(source, target, "No space left on device"), (source, target, "and again")])
+
+    monkeypatch.setattr(shutil, "copytree", copytree)
+    with pytest.raises(MissingError, match=r"No space left on device\. Its folder"):
+        binaries.placed(binaries.find(), machine / "programs", SERVER)
+    assert list((machine / "programs").iterdir()) == []
 
 
 def test_the_machines_own_server_is_never_copied(monkeypatch: pytest.MonkeyPatch, machine: Path) -> None:

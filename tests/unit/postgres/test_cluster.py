@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from devenv import commands
 from devenv.errors import ConflictError, DevenvError, MissingError
 from devenv.postgres import binaries, cluster
+from devenv.postgres.account import Account
 from devenv.postgres.binaries import Binaries
 
 PROGRAMS = Binaries(Path("/opt/pg/bin"), 18, "18.6", "wheel")
@@ -84,10 +86,29 @@ def test_a_locale_that_the_system_lacks_gives_way_to_c(initdb: Initdb, tmp_path:
     assert ["--locale=C" in argv for argv in initdb.argvs] == [False, True]
 
 
-def test_a_full_disk_is_named(initdb: Initdb, tmp_path: Path) -> None:
-    initdb.failures = ['could not write to file "pg_wal/xlogtemp.1": No space left on device']
+@pytest.mark.parametrize(
+    ("free", "said"),
+    [
+        pytest.param(10**9, "No space left on device", id="that says so"),
+        pytest.param(
+            20 * 2**20, "PANIC:  cannot abort transaction 1, it was already committed", id="that does not"
+        ),
+    ],
+)
+def test_a_full_disk_is_named(
+    free: int, said: str, initdb: Initdb, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    initdb.failures = [said]
+    monkeypatch.setattr(cluster.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=free))
     with pytest.raises(MissingError, match=rf"the disk that holds {tmp_path} is full: \d+ MB are free"):
         _create(tmp_path / "data")
+
+
+def test_a_folder_that_the_account_cannot_enter_is_named(initdb: Initdb, tmp_path: Path) -> None:
+    initdb.failures = ["initdb: error: could not open file: Permission denied"]
+    me = Account("server", os.getuid(), os.getgid())
+    with pytest.raises(MissingError, match="the account server, which PostgreSQL runs as, cannot enter"):
+        cluster.create(PROGRAMS, tmp_path / "data", superuser_password=PASSWORD, account=me)
 
 
 def test_a_folder_that_cannot_be_written_is_named(initdb: Initdb, tmp_path: Path) -> None:
