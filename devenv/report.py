@@ -6,6 +6,7 @@ of what is printed.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -265,13 +266,15 @@ class _Screen:
         self.write_text(f"{label}{self.clean(text)}".rstrip() + "\n")
 
     def write_text(self, text: str) -> None:
-        """Write as it is. A reader that has gone away is not an error."""
+        """Write as it is. A reader or a terminal that has gone away is not an error."""
         if not self.can_show(text):
             text = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
         try:
             self._stream.write(text)
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError as trouble:
+            if trouble.errno not in (errno.EPIPE, errno.EIO):
+                raise
             self._discard_the_rest()
 
     def console(self) -> Console:

@@ -242,6 +242,7 @@ try:
         reporter.step("postgres", "ready", "[b]127.0.0.1:5432[/b] " + "x" * 100 + " \\u2192")
         reporter.step("s3", "starting", "ministack")
         reporter.command("run me")
+        reporter.note("[b]note[/b]")
         reporter.warn("careful")
         if "wait" in sys.argv:
             threading.Event().wait(20)
@@ -299,6 +300,7 @@ def test_a_terminal_gets_a_table_in_place() -> None:
 
     assert "\x1b[1A" in received
     assert "[b]127.0.0.1:5432[/b]" in received
+    assert "[b]note[/b]" in received
     assert "[b]postgres[/b]" in received
     assert "\x1b[33mwarning:\x1b[0m careful" in received
     assert "[  0." not in received
