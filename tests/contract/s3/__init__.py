@@ -1,0 +1,1 @@
+"""What AWS documents, held against every S3 provider."""

@@ -1,0 +1,23 @@
+"""What S3 does beyond saying yes or no, against every provider."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+from contract.s3.behaviours import Behaviour, Lake
+from contract.s3.world import World
+
+
+def test_s3_behaves_as_aws_documents_it(
+    world: World, behaviour: Behaviour, results: dict[str, dict[str, str]]
+) -> None:
+    told = results[world.provider]
+    told[behaviour.id] = "wrong"
+    try:
+        behaviour.check(Lake(world), world.key("behaviour/*").removesuffix("/data.csv"), world)
+    except (AssertionError, ClientError) as error:
+        if not behaviour.observed:
+            raise
+        told[behaviour.id] = f"differs: {error}".splitlines()[0]
+    else:
+        told[behaviour.id] = "right"

@@ -1,0 +1,38 @@
+"""The seed policy's truth table against every provider."""
+
+from __future__ import annotations
+
+from contract.s3.rows import ROWS, Row
+from contract.s3.world import BODY, Answer, World
+
+
+def test_a_call_is_answered_as_aws_documents_it(
+    world: World, row: Row, results: dict[str, dict[str, str]]
+) -> None:
+    bucket, key = world.buckets[row.bucket], world.key(row.key)
+    if key and row.bucket not in ("missing", "fresh"):
+        if row.put:
+            world.admin_s3.put_object(Bucket=bucket, Key=key, Body=BODY)
+        else:
+            world.admin_s3.delete_object(Bucket=bucket, Key=key)
+    seen = row.call(world, bucket, key)
+    right = _agrees(row.expect, seen)
+    told = results[world.provider]
+    told[row.id] = str(seen) if row.observed else "right" if right else "wrong"
+    assert right or row.observed, (
+        f"{row.id}: {seen}, but AWS: {row.expect} ({row.source.says}: {row.source.url})"
+    )
+
+
+def test_every_row_has_an_id_of_its_own_and_a_page_of_aws() -> None:
+    ids = [row.id for row in ROWS]
+    assert sorted(set(ids)) == sorted(ids)
+    assert all(row.source.url.startswith("https://docs.aws.amazon.com/") for row in ROWS)
+
+
+def _agrees(expected: Answer, seen: Answer) -> bool:
+    if expected == Answer(200):
+        return 200 <= seen.status < 300 and not seen.code
+    if expected.code == "*":
+        return seen.status == expected.status
+    return seen == expected
