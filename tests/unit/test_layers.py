@@ -1,10 +1,8 @@
-"""The direction of imports, and what holds for every file of the repository."""
+"""The direction of imports."""
 
 from __future__ import annotations
 
 import ast
-import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,61 +100,3 @@ def test_what_makes_the_toolkits_environment_needs_the_standard_library_alone() 
                 seen.add(rest[0])
                 todo.append(path)
     assert "environments" in seen
-
-
-@pytest.fixture(scope="module")
-def tracked() -> list[Path]:
-    listed = subprocess.run(
-        ("git", "ls-files", "-z"), cwd=CHECKOUT, capture_output=True, text=True, check=False
-    )
-    if listed.returncode:
-        pytest.skip("this checkout is not a git clone, or git is missing: the tracked files are not known")
-    return [path for name in listed.stdout.split("\0") if name and (path := CHECKOUT / name).is_file()]
-
-
-# In two parts each, so that this file passes too.
-REGISTRIES = [
-    "".join(parts)
-    for parts in [
-        ("pypi.", "org"),
-        ("python", "hosted.org"),
-        ("registry.npm", "js.org"),
-        ("registry.yarn", "pkg.com"),
-        ("proxy.golang", ".org"),
-        ("deb.debian", ".org"),
-        ("archive.ubuntu", ".com"),
-    ]
-]
-
-
-def test_no_file_names_a_package_registry(tracked: list[Path]) -> None:
-    """What fits one mirror only fits nobody else: places come from the user's own configuration."""
-    named = re.compile("|".join(map(re.escape, REGISTRIES)).encode())
-    assert [str(path) for path in tracked if named.search(path.read_bytes())] == []
-
-
-def test_no_file_is_larger_than_a_mebibyte(tracked: list[Path]) -> None:
-    assert [str(path) for path in tracked if path.stat().st_size > 2**20] == []
-
-
-@pytest.mark.parametrize(
-    "name", ["requirements/toolkit.lock", "requirements/s3.lock", "jupyter/requirements.lock"]
-)
-def test_every_line_of_a_lock_is_a_pin_or_its_hash(name: str) -> None:
-    text = (CHECKOUT / name).read_text()
-    blocks = re.split(r"\n(?=\S)", text.strip())
-    pin = re.compile(
-        r"[a-z0-9][a-z0-9._-]*(\[[a-z0-9,-]+\])?==\S+( ; [^\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+"
-    )
-    assert [block.splitlines()[0] for block in blocks if not pin.fullmatch(block)] == []
-
-
-@pytest.mark.parametrize("path", sorted(CHECKOUT.glob("tests/**/test_*.py")), ids=lambda path: path.stem)
-def test_a_test_is_named_as_a_sentence(path: Path) -> None:
-    """A name of one or two words says what is touched, not what is true."""
-    tests = [
-        node.name
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
-    ]
-    assert [name for name in tests if name.count("_") < 3] == []
