@@ -69,6 +69,9 @@ def server(data: Path) -> int | None:
         return None if _title(process).startswith("postgres: ") else pid
     except psutil.NoSuchProcess:
         return None
+    except psutil.AccessDenied:
+        # Somebody else's process of that name and age: better not touch what may be in use.
+        return pid
 
 
 def processes(*, name: str, uid: int) -> tuple[psutil.Process, ...]:

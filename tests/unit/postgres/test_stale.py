@@ -85,6 +85,19 @@ def test_a_server_that_runs_is_left_alone(monkeypatch: pytest.MonkeyPatch, data:
     assert not server.heard
 
 
+def test_a_server_that_may_not_be_looked_at_is_taken_for_alive(
+    monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    server = Process()
+    _machine(monkeypatch, server)
+
+    def denied(_process: Process) -> list[str]:
+        raise psutil.AccessDenied(77)
+
+    monkeypatch.setattr(Process, "cmdline", denied)
+    assert stale.server(data) == 77
+
+
 @pytest.mark.parametrize(
     "holder",
     [
