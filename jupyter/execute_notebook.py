@@ -70,6 +70,7 @@ class Execution(NotebookClient):
         self.running: nbformat.NotebookNode | None = None
         self.number = 0
         self._started = 0.0
+        self._interrupts = 0
         self._stopped_by: Exception | None = None
         self._task: asyncio.Task[None]
 
@@ -102,9 +103,10 @@ class Execution(NotebookClient):
         await super().async_start_new_kernel(transport_encryption="auto", **options)
 
     def _on_signal(self, number: int) -> None:
-        # A program that got Ctrl-C with this one adds its SIGTERM: only a second Ctrl-C means "at once".
+        self._interrupts += number == signal.SIGINT
+        # A program that got Ctrl-C with this one may add a SIGTERM: only a second Ctrl-C means "at once".
         # The kernel polls for its parent and follows within a second.
-        if self._stopped_by is not None and number == signal.SIGINT:
+        if self._interrupts > 1:
             os._exit(EXIT_INTERRUPTED)
         self._stop(SignalledError())
 
