@@ -19,12 +19,15 @@ from devenv.errors import DevenvError
 def main() -> int:
     """Make ``.venv``; return the exit code."""
     begun = time.monotonic()
+    toolkit = environments.toolkit()
+    if environments.is_current(toolkit):  # `dev` could not tell: some machines have no cmp
+        return 0
 
     def tell(line: str) -> None:
         sys.stderr.write(f"dev: {time.monotonic() - begun:5.1f} s  {line}\n")
 
     try:
-        environments.ensure(environments.toolkit(), tell, os.environ)
+        environments.ensure(toolkit, tell, os.environ)
     except DevenvError as error:
         sys.stderr.write("\n".join([f"dev: {error}", *(f"    {line}" for line in error.details)]) + "\n")
         return error.exit_code
