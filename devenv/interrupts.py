@@ -29,7 +29,9 @@ def orderly(say: Callable[[str], None]) -> Iterator[None]:
         say("stopping in good order; once more ends it at once")
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    # nohup and a shell's & ask for some of them to be ignored
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:

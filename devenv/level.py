@@ -38,6 +38,7 @@ def up(reporter: Reporter, *, instance: str | None, runtime: str | None, json: b
         session.vault.fill()
         for note in session.claim_ports():
             reporter.warn(note)
+        block.callback(session.runtime.release)
         stack = session.stack(reporter.step)
         started = stack.up()
         session.remember(choice)

@@ -54,6 +54,12 @@ def is_alive(identity: Identity) -> bool:
     return _birth(identity.pid) == identity.birth
 
 
+def is_of_this_boot(identity: Identity) -> bool:
+    """False when the machine was started anew since; True where that cannot be told."""
+    boot, colon, _ = identity.birth.partition(":")
+    return not colon or boot == _boot()
+
+
 def carries_mark(pid: int, mark: str) -> bool:
     """Whether the process's environment holds ``mark``; False when it may not be read."""
     try:

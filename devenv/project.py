@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def _check_name(value: str) -> None:
+def check_name(value: str) -> None:
     """A DNS label (RFC 1123), because it becomes a host name and a Kubernetes namespace.
 
     Every default that is made from a name that passes here is valid too.
@@ -246,7 +246,7 @@ class Ports:
 class Settings:
     """Everything that ``devenv.yaml`` can say; each field is a key of the file."""
 
-    name: Annotated[str, Rule(_check_name)]
+    name: Annotated[str, Rule(check_name)]
     buckets: Buckets
     databases: Databases
     runtime: Literal["process", "compose"] | None = None
@@ -465,7 +465,7 @@ def _settings(tree: Mapping[str, Any]) -> tuple[Settings | None, list[_Trouble]]
 def _name_for_defaults(tree: Mapping[str, Any]) -> str:
     name = tree.get("name")
     try:
-        _check_name(name if isinstance(name, str) else "")
+        check_name(name if isinstance(name, str) else "")
     except ValueError:
         return "habari"
     return str(name)

@@ -53,6 +53,8 @@ class Session:
         """
         environ = project.environment()
         name = instance or environ.get("HABARI_INSTANCE")
+        if name:
+            _check_instance(name)
         # the name of the instance names the project too, so that buckets and databases tell it apart
         wanted = project.load(CHECKOUT, {**environ, "HABARI_NAME": name} if name else environ)
         root = state.data_root(environ)
@@ -94,7 +96,7 @@ class Session:
         candidates = (
             (asked, "asked for by --runtime"),
             (remembered, "this instance ran it last"),
-            (self.project.runtime, f"{self.project.file} says so"),
+            (self.project.runtime, f"{self.project.file or 'HABARI_RUNTIME'} says so"),
             ("process", "it needs Python alone"),
         )
         name, why = next((name, why) for name, why in candidates if name)
@@ -152,3 +154,10 @@ class Session:
             progress(row, "starting", "")
             environments.ensure(environment, partial(progress, row, "starting"), self.environ)
             progress(row, "ready", str(environment.home))
+
+
+def _check_instance(name: str) -> None:
+    try:
+        project.check_name(name)
+    except ValueError as error:
+        raise UsageError(f"the instance name {name!r} {error}", hint="Give --instance another one") from None

@@ -107,9 +107,10 @@ class Stack:
         self._usable[service.name].set()
         if launched or self.changes:
             self._progress(service.name, "starting", "proving that it can be used")
-            self._until(
-                service, f"the proof of {service.name}", lambda: service.prove(self._site), PROOF_SECONDS
-            )
+            with self._explained(service):
+                self._until(
+                    service, f"the proof of {service.name}", lambda: service.prove(self._site), PROOF_SECONDS
+                )
         self._progress(service.name, "ready", detail)
 
     def _await_needs(self, service: Service) -> None:

@@ -73,6 +73,13 @@ def installed() -> tuple[Binaries, ...]:
     return ((wheel,) if wheel else ()) + _on_this_machine()
 
 
+def has_postgis(binaries: Binaries) -> bool:
+    """Whether the server's extensions include PostGIS: Debian keeps them by major, others beside bin."""
+    folders = (Path(f"/usr/share/postgresql/{binaries.major}"), *binaries.bin.parent.glob("share*"))
+    own = folders[1:] if binaries.source == "wheel" else folders
+    return any(True for folder in own for _ in folder.glob("**/extension/postgis.control"))
+
+
 def placed(binaries: Binaries, folder: Path, account: Account | None) -> Binaries:
     """The same programs at a place from which ``account`` can run them.
 

@@ -1,4 +1,4 @@
-"""The server's data folder, the argv it is started with, and its logs."""
+"""The server's data folder and the argv it is started with."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
 # What an empty data folder takes, with the first write-ahead log.
 _DATA_MEGABYTES = 60
-_LOG_MEGABYTES = 10
-_LOG_FILES_KEPT = 5
 
 _SETTINGS = (
     "listen_addresses=127.0.0.1",
@@ -41,10 +39,6 @@ _SETTINGS = (
     "lc_messages=C",
     # A statement that fails may hold a secret.
     "log_min_error_statement=panic",
-    "logging_collector=on",
-    "log_filename=postgresql-%Y%m%d-%H%M%S.log",
-    "log_rotation_age=0",
-    f"log_rotation_size={_LOG_MEGABYTES}MB",
     "log_line_prefix=%m [%p] %q%u@%d ",
 )
 
@@ -105,25 +99,14 @@ def check_major(binaries: Binaries, data: Path) -> None:
     )
 
 
-def argv(binaries: Binaries, data: Path, *, port: int, name: str, logs: Path) -> tuple[str, ...]:
+def argv(binaries: Binaries, data: Path, *, port: int, name: str) -> tuple[str, ...]:
     """The command that runs the server in the foreground, on loopback only.
 
     ``name`` (ASCII, at most 63 characters) is the instance's mark: the server tells it to whoever logs
     in, and every process of it shows it in its title. Start it in a folder its account can enter.
     """
-    settings = (*_SETTINGS, f"cluster_name={name}", f"port={port}", f"log_directory={logs}")
+    settings = (*_SETTINGS, f"cluster_name={name}", f"port={port}")
     return (str(binaries.bin / "postgres"), "-D", str(data), *(w for s in settings for w in ("-c", s)))
-
-
-def newest_log(logs: Path) -> Path | None:
-    """The file the server writes its log to, if it came that far."""
-    return max(logs.glob("postgresql-*.log"), default=None)
-
-
-def prune_logs(logs: Path) -> None:
-    """Remove all but the newest few log files: the server starts new ones, but removes none."""
-    for old in sorted(logs.glob("postgresql-*.log"))[:-_LOG_FILES_KEPT]:
-        old.unlink(missing_ok=True)
 
 
 def reset_superuser_password(binaries: Binaries, data: Path, password: str, account: Account | None) -> None:

@@ -64,12 +64,6 @@ def provision(port: int, *, superuser_password: str, hub: Database, explore: Dat
     return Provisioned(tuple(changes), left_alone, postgis)
 
 
-def has_postgis(port: int, *, superuser_password: str) -> bool:
-    """Whether the server could give ``explore`` PostGIS."""
-    with connected(port, SUPERUSER, superuser_password, "postgres") as connection:
-        return _available(connection, "postgis")
-
-
 @contextmanager
 def connected(port: int, user: str, password: str, database: str) -> Iterator[Connection]:
     """A connection in autocommit mode, over TCP, whatever the user's ``PG*`` variables say."""

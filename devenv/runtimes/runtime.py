@@ -42,6 +42,9 @@ class Runtime(Protocol):
         is somebody else's.
         """
 
+    def release(self) -> None:
+        """The start is over, well or badly: what was claimed for it alone is free again."""
+
     def start(self, site: Site, service: Service) -> bool:
         """Launch the service unless it runs; False when it ran. Strays of an earlier run end first."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-
 from devenv.endpoints import View
 from devenv.errors import ConflictError, UnhealthyError
 from devenv.services import kernel
@@ -28,8 +26,8 @@ class JupyterService:
         endpoint = site.endpoint(self.name, View.HOST)
         try:
             kernel.ask(endpoint, site.vault.current.jupyter_token, "GET", "/api/status", seconds=3)
-        except (OSError, http.client.HTTPException) as error:
-            raise NotYet(f"{endpoint}: {error}") from error
+        except kernel.UnreachableError as error:
+            raise NotYet(error.what) from error
         except UnhealthyError as error:
             raise ConflictError(
                 f"what answers at {endpoint} does not know this instance's token: {error.what}",

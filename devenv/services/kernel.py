@@ -6,13 +6,21 @@ https://jupyter-client.readthedocs.io/en/latest/messaging.html
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devenv.endpoints import Endpoint
 from devenv.errors import UnhealthyError
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
+
+class UnreachableError(UnhealthyError):
+    """Nobody listens, or the connection broke."""
 
 
 def execute(endpoint: Endpoint, token: str, code: str, *, seconds: float = 60) -> str:
@@ -24,16 +32,19 @@ def execute(endpoint: Endpoint, token: str, code: str, *, seconds: float = 60) -
     try:
         return _converse(endpoint, token, kernel, code, seconds)
     finally:
-        ask(endpoint, token, "DELETE", f"/api/kernels/{kernel}", seconds=seconds)
+        with contextlib.suppress(UnhealthyError):
+            ask(endpoint, token, "DELETE", f"/api/kernels/{kernel}", seconds=seconds)
 
 
 def ask(endpoint: Endpoint, token: str, method: str, path: str, *, seconds: float) -> Any:
-    """One call of the REST API; returns the JSON answer or None. Raises OSError or UnhealthyError."""
+    """One call of the REST API: the JSON answer or None. Raises UnreachableError or UnhealthyError."""
     connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=seconds)
     try:
         connection.request(method, path, headers={"Authorization": f"token {token}"})
         response = connection.getresponse()
         body = response.read()
+    except OSError as error:
+        raise UnreachableError(f"nothing answers at {endpoint}: {error}") from error
     except http.client.HTTPException as error:
         raise UnhealthyError(f"{endpoint} does not answer as Jupyter does: {error!r}") from error
     finally:
@@ -44,32 +55,39 @@ def ask(endpoint: Endpoint, token: str, method: str, path: str, *, seconds: floa
 
 
 def _converse(endpoint: Endpoint, token: str, kernel: str, code: str, seconds: float) -> str:
+    from websockets.exceptions import WebSocketException
     from websockets.sync.client import connect
 
     request = _execute_request(code)
-    printed: list[str] = []
     url = f"ws://{endpoint}/api/kernels/{kernel}/channels"
     headers = {"Authorization": f"token {token}"}
-    # proxy=None: a proxy of the environment must never see the loopback
-    with connect(url, additional_headers=headers, proxy=None, open_timeout=seconds, max_size=None) as socket:
-        socket.send(json.dumps(request))
-        while True:
-            try:
-                message = json.loads(socket.recv(timeout=seconds))
-            except TimeoutError:
-                raise UnhealthyError(f"a kernel did not run a cell within {seconds:g} s") from None
-            if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
-                continue
-            content = message["content"]
-            if message["msg_type"] == "stream":
-                printed.append(content["text"])
-            elif message["msg_type"] == "execute_reply":
-                if content["status"] != "ok":
-                    raise UnhealthyError(
-                        f"a cell failed in the kernel: {content.get('evalue', content['status'])}"
-                    )
-            elif message["msg_type"] == "status" and content["execution_state"] == "idle":
-                return "".join(printed)
+    try:
+        # proxy=None: a proxy of the environment must never see the loopback
+        with connect(
+            url, additional_headers=headers, proxy=None, open_timeout=seconds, max_size=None
+        ) as socket:
+            socket.send(json.dumps(request))
+            return _printed(socket, request["header"]["msg_id"], seconds)
+    except TimeoutError:
+        raise UnhealthyError(f"a kernel did not run a cell within {seconds:g} s") from None
+    except (OSError, WebSocketException) as error:
+        raise UnreachableError(f"the connection to a kernel at {endpoint} broke: {error}") from error
+
+
+def _printed(socket: ClientConnection, asked: str, seconds: float) -> str:
+    """What the cell of message ``asked`` prints until its kernel is idle again."""
+    printed: list[str] = []
+    while True:
+        message = json.loads(socket.recv(timeout=seconds))
+        if message["parent_header"].get("msg_id") != asked:
+            continue
+        content = message["content"]
+        if message["msg_type"] == "stream":
+            printed.append(content["text"])
+        elif message["msg_type"] == "execute_reply" and content["status"] != "ok":
+            raise UnhealthyError(f"a cell failed in the kernel: {content.get('evalue', content['status'])}")
+        elif message["msg_type"] == "status" and content["execution_state"] == "idle":
+            return "".join(printed)
 
 
 def _execute_request(code: str) -> dict[str, Any]:

@@ -60,6 +60,13 @@ def claim(
     return chosen, notes
 
 
+def release(instance: Instance) -> None:
+    """The servers listen now, or never will: other instances need not keep away any longer."""
+    content = read_json(instance.root / FILE)
+    if content:
+        write_json(instance.root / FILE, {**content, "claimed": 0}, mode=0o644)
+
+
 def _insist(
     service: str, port: int, taken: set[int], holder: Callable[[int], processes.Holder | None]
 ) -> int:

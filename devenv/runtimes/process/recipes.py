@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import signal
 from collections.abc import Callable, Mapping
@@ -11,12 +12,17 @@ from pathlib import Path
 from devenv import environments, project
 from devenv.endpoints import View
 from devenv.postgres import account, binaries, cluster, stale
+from devenv.postgres.account import Account
+from devenv.postgres.binaries import Binaries
 from devenv.s3 import ministack
 from devenv.s3.provider import KeyPair
 from devenv.services import notebook_environment
 from devenv.services.service import Site
+from devenv.state import read_json, write_json
 
 TERM = signal.SIGTERM
+# Tells whether the credentials are still those that the data were made with.
+MADE_WITH = "postgres.superuser.json"
 JUPYTER = Path(__file__).resolve().parents[3] / "jupyter"
 SAMPLES = JUPYTER / "samples"
 
@@ -50,14 +56,27 @@ def postgres(site: Site) -> Launch:
     found = binaries.find(site.project.postgres.binaries, major=cluster.major_of(data))
     programs = binaries.placed(found, site.instance.data_root / "programs", owner)
     secrets = site.vault.current
-    cluster.create(programs, data, superuser_password=secrets.postgres_admin_password, account=owner)
+    password = secrets.postgres_admin_password
+    if cluster.create(programs, data, superuser_password=password, account=owner):
+        write_json(site.instance.root / MADE_WITH, _digest(password))
     stale.clear(data, name=site.instance.id, uid=account.uid_of(owner))
+    _match_password(site, programs, data, owner)
     port = site.endpoint("postgres", View.HOST).port
-    logs = folder / "logs"
-    logs.mkdir(mode=0o700, exist_ok=True)
-    account.give(logs, owner)
-    argv = cluster.argv(programs, data, port=port, name=site.instance.id, logs=logs)
+    argv = cluster.argv(programs, data, port=port, name=site.instance.id)
     return Launch(argv, cluster.ENVIRONMENT, data, owner.name if owner else None)
+
+
+def _match_password(site: Site, programs: Binaries, data: Path, owner: Account | None) -> None:
+    """Give the superuser the present password when the data were made with one that has been lost."""
+    password = site.vault.current.postgres_admin_password
+    stamp = site.instance.root / MADE_WITH
+    if read_json(stamp) != _digest(password):
+        cluster.reset_superuser_password(programs, data, password, owner)
+        write_json(stamp, _digest(password))
+
+
+def _digest(password: str) -> dict[str, str]:
+    return {"sha256": hashlib.sha256(password.encode()).hexdigest()}
 
 
 def s3(site: Site) -> Launch:

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 
+from devenv import processes
 from devenv.processes import Identity, is_alive
 from devenv.state import Instance, read_json, write_json
 
@@ -39,7 +40,10 @@ class Record:
         return self.status != STOPPED
 
     def was_up(self) -> bool:
-        return self.status in (STARTING, RUNNING)
+        """Whether it was started and not stopped, within this boot: a reboot is no crash."""
+        if self.status == RUNNING:
+            return self.identity is not None and processes.is_of_this_boot(self.identity)
+        return self.status == STARTING
 
     def next_start(self, port: int, log_from: int) -> Record:
         """The record of the start that is about to happen: one more restart unless it was stopped."""
@@ -63,4 +67,7 @@ def read(instance: Instance, service: str) -> Record:
 
 
 def write(instance: Instance, service: str, record: Record) -> None:
+    """Nothing is written where there is no state folder, or only the rest of one that was being deleted."""
+    if not instance.records.is_dir():
+        return
     write_json(instance.records / f"{service}.json", dataclasses.asdict(record))

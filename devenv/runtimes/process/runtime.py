@@ -36,6 +36,9 @@ class ProcessRuntime:
                 running[service] = record.port
         return ports.claim(self._instance, services, fixed, running)[1]
 
+    def release(self) -> None:
+        ports.release(self._instance)
+
     def start(self, site: Site, service: Service) -> bool:
         record = records.read(self._instance, service.name)
         if record.is_running():
@@ -77,8 +80,7 @@ class ProcessRuntime:
             stopped = True
         if record.may_have_strays():
             stopped = self._end_strays(service.name) or stopped
-        if self._instance.exists():
-            records.write(self._instance, service.name, record.stopped())
+        records.write(self._instance, service.name, record.stopped())
         return stopped
 
     def condition(self, service: Service, *, memory: bool = False) -> Condition:
@@ -118,8 +120,7 @@ class ProcessRuntime:
         if identity:
             processes.end([identity], first=recipes.TERM, seconds=2)
         self._end_strays(KEEPER)
-        if self._instance.exists():
-            records.write(self._instance, KEEPER, records.Record().stopped())
+        records.write(self._instance, KEEPER, records.Record().stopped())
 
     def _launch(self, name: str, record: records.Record, launch: recipes.Launch, log: Path) -> None:
         pid = commands.spawn(

@@ -42,10 +42,9 @@ class Server:
     def __init__(self, home: Path) -> None:
         self.home = home / ("s p é " + "x" * 60) / ("y" * 60)
         self.data = self.home / "data"
-        self.logs = self.home / "logs"
-        self.logs.mkdir(parents=True)
+        self.home.mkdir(parents=True)
         self.owner: Account | None = account.choose(self.data)
-        for folder in (self.home, self.logs):
+        for folder in (self.home,):
             account.give(folder, self.owner)
         self.uid = account.uid_of(self.owner)
         self.programs = binaries.placed(binaries.find(), home / "programs", self.owner)
@@ -58,7 +57,7 @@ class Server:
 
     def spawn(self) -> int:
         self.pid = commands.spawn(
-            cluster.argv(self.programs, self.data, port=self.port, name=NAME, logs=self.logs),
+            cluster.argv(self.programs, self.data, port=self.port, name=NAME),
             log=self.home / "spawn.log",
             env=cluster.ENVIRONMENT,
             cwd=self.home,
@@ -109,8 +108,8 @@ class Server:
         )
 
     def said(self) -> str:
-        logs = [self.home / "spawn.log", *self.logs.glob("*.log")]
-        return "".join(log.read_text() for log in logs if log.exists())
+        log = self.home / "spawn.log"
+        return log.read_text() if log.exists() else ""
 
 
 @pytest.fixture

@@ -164,14 +164,13 @@ def test_data_of_the_same_major_and_no_data_pass(old_data: Path) -> None:
 
 
 def test_the_server_listens_on_loopback_only_and_bears_the_instances_name() -> None:
-    argv = cluster.argv(PROGRAMS, Path("/s p/dåta"), port=5999, name="habari-0a", logs=Path("/s p/logs"))
+    argv = cluster.argv(PROGRAMS, Path("/s p/dåta"), port=5999, name="habari-0a")
     assert argv[:3] == ("/opt/pg/bin/postgres", "-D", "/s p/dåta")
     for setting in (
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "port=5999",
         "cluster_name=habari-0a",
-        "log_directory=/s p/logs",
     ):
         assert setting in argv
 
@@ -179,20 +178,6 @@ def test_the_server_listens_on_loopback_only_and_bears_the_instances_name() -> N
 def test_the_servers_environment_knows_nothing_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(cluster.ENVIRONMENT) == {"LC_ALL", "TZ", "PATH"}
     assert cluster.ENVIRONMENT["PATH"] == os.defpath
-
-
-def test_only_the_newest_logs_are_kept(tmp_path: Path) -> None:
-    names = [f"postgresql-20261123-12000{n}.log" for n in range(8)]
-    for name in (*names, "postgres.log"):
-        (tmp_path / name).touch()
-    cluster.prune_logs(tmp_path)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["postgres.log", *names[3:]]
-    assert cluster.newest_log(tmp_path) == tmp_path / names[-1]
-
-
-def test_there_may_be_no_log_yet(tmp_path: Path) -> None:
-    assert cluster.newest_log(tmp_path) is None
-    cluster.prune_logs(tmp_path / "none")
 
 
 def test_a_lost_superuser_password_is_set_anew_without_showing_it(

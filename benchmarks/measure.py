@@ -1,0 +1,39 @@
+"""Timing for the benchmarks: two things in turn, so that a machine whose speed drifts is fair to both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Wall-clock seconds of one call."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def in_turn(actions: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Each action once a round, in a rotating order; the seconds that each one says it took."""
+    taken: dict[str, list[float]] = {name: [] for name in actions}
+    names = list(actions)
+    for number in range(rounds):
+        shift = number % len(names)
+        for name in names[shift:] + names[:shift]:
+            taken[name].append(actions[name]())
+            print(f"round {number + 1}/{rounds}  {name:<28} {taken[name][-1]:8.3f} s", flush=True)
+    return taken
+
+
+def summary(taken: dict[str, list[float]]) -> str:
+    """A Markdown table of minimum, median and maximum."""
+    lines = ["| what | min s | median s | max s |", "|---|---|---|---|"]
+    for name, values in taken.items():
+        lines.append(f"| {name} | {min(values):.3f} | {statistics.median(values):.3f} | {max(values):.3f} |")
+    return "\n".join(lines)
+
+
+def ratio(taken: dict[str, list[float]], of: str, to: str) -> float:
+    """The median of the ratios round by round."""
+    return statistics.median(a / b for a, b in zip(taken[of], taken[to], strict=True))
