@@ -29,8 +29,9 @@ class External:
         admin: KeyPair | None = None,
         iam_endpoint_url: str | None = None,
     ) -> None:
-        for url in filter(None, (endpoint_url, iam_endpoint_url)):
-            _require_url(url)
+        _require_url(endpoint_url)
+        if iam_endpoint_url is not None:
+            _require_url(iam_endpoint_url)
         if iam_endpoint_url is None and user is None:
             raise MissingError(
                 "the S3 service has no IAM API, so it needs the access key that notebooks get",

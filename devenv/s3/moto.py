@@ -45,7 +45,9 @@ class Moto:
         self._server = make_server(
             HOST, 0, moto_app.application(account), threaded=True, request_handler=moto_app.Handler
         )
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True, name="moto")
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True, name="moto"
+        )
         self._thread.start()
         url = f"http://{HOST}:{self._server.server_port}"
         return Connection(url, REGION, admin=admin, iam_endpoint_url=url)

@@ -7,9 +7,11 @@ that finds everything in place changes nothing.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from devenv.errors import ConflictError, MissingError, NotRunningError, UnhealthyError
@@ -98,19 +100,9 @@ def provision(connection: Connection, wanted: Wanted, *, keep: Callable[[KeyPair
 
 
 def client(service: str, endpoint_url: str, region: str, key: KeyPair) -> Any:
-    """A boto3 client that nothing of the user's world reaches: no profile, no ~/.aws, no proxy variables."""
-    import boto3
-    import botocore.session
+    """An SDK client that nothing of the user's world reaches: no profile, no ~/.aws, no proxy variables."""
     from botocore.config import Config
 
-    nowhere = (None, None, "/dev/null", None)
-    core = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": nowhere,
-            "credentials_file": nowhere,
-        }
-    )
     config = Config(
         proxies={},
         signature_version="s3v4" if service == "s3" else "v4",
@@ -123,13 +115,29 @@ def client(service: str, endpoint_url: str, region: str, key: KeyPair) -> Any:
         use_fips_endpoint=False,
         use_dualstack_endpoint=False,
     )
-    session = boto3.Session(
+    return _sdk().create_client(
+        service,
+        region_name=region,
+        endpoint_url=endpoint_url,
         aws_access_key_id=key.access_key_id,
         aws_secret_access_key=key.secret_access_key,
-        region_name=region,
-        botocore_session=core,
+        config=config,
     )
-    return session.client(service, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]
+
+
+@cache
+def _sdk() -> Any:
+    """One session for all clients: it keeps the service descriptions it has read."""
+    import botocore.session
+
+    nowhere = (None, None, os.devnull, None)
+    return botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": nowhere,
+            "credentials_file": nowhere,
+        }
+    )
 
 
 def _s3(connection: Connection, key: KeyPair) -> S3Client:

@@ -1,6 +1,6 @@
 """The providers under contract, each provisioned once a run, and the count at the end.
 
-Environment: DEVENV_S3_PYTHON names the S3 environment's interpreter where devenv has not made one;
+Environment: DEVENV_S3_PYTHON names another interpreter with requirements/s3.lock than devenv's own;
 DEVENV_TEST_S3_ENDPOINT, _REGION, _ADMIN_ACCESS_KEY_ID, _ADMIN_SECRET_ACCESS_KEY and _IAM_ENDPOINT name a
 service of one's own that the suite may fill with buckets whose names begin with ``habari-contract-``.
 """
@@ -19,12 +19,14 @@ import pytest
 from contract.s3.behaviours import BEHAVIOURS
 from contract.s3.rows import ROWS
 from contract.s3.world import World
+from devenv import environments
 from devenv.s3.external import External
 from devenv.s3.ministack import MiniStack
 from devenv.s3.moto import Moto
 from devenv.s3.moto_limits import LIMITS
-from devenv.s3.provider import KeyPair, Provider
+from devenv.s3.provider import Connection, KeyPair, Provider
 from devenv.s3.provision import Wanted, provision
+from devenv.state import data_root
 
 PROVIDERS = ("ministack", "moto", "external")
 KNOWN_WRONG = {"moto": {row for limit in LIMITS for row in limit.rows}}
@@ -54,14 +56,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def provider(provider_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    made = _make(provider_name, tmp_path_factory)
+    made = make_provider(provider_name, tmp_path_factory)
     yield made
     made.stop()
 
 
 @pytest.fixture(scope="session")
-def world(provider: Provider) -> World:
-    connection = provider.start()
+def connection(provider: Provider) -> Connection:
+    return provider.start()
+
+
+@pytest.fixture(scope="session")
+def world(provider: Provider, connection: Connection) -> World:
     mark = f"habari-contract-{secrets.token_hex(4)}"
     roles = ("public", "lake", "notebooks", "other", "missing", "fresh")
     buckets = {role: f"{mark}-{role}" for role in roles} | {"lake2": f"{mark}-lake2"}
@@ -78,7 +84,7 @@ def world(provider: Provider) -> World:
     return made
 
 
-def _make(name: str, folders: pytest.TempPathFactory) -> Provider:
+def make_provider(name: str, folders: pytest.TempPathFactory) -> Provider:
     if name == "moto":
         return Moto()
     if name == "ministack":
@@ -89,7 +95,8 @@ def _make(name: str, folders: pytest.TempPathFactory) -> Provider:
 def _s3_python() -> Path:
     if given := os.environ.get("DEVENV_S3_PYTHON"):
         return Path(given)
-    pytest.skip("no S3 environment: set DEVENV_S3_PYTHON to an interpreter that has requirements/s3.lock")
+    environment = environments.locate("s3", data_root(os.environ))
+    return environments.ensure(environment, lambda line: None, os.environ)
 
 
 def _external() -> External:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from botocore.exceptions import ClientError
 
 from contract.s3.behaviours import Behaviour, Lake
 from contract.s3.world import World
+
+pytestmark = pytest.mark.contract
 
 
 def test_s3_behaves_as_aws_documents_it(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from contract.s3.rows import ROWS, Row
 from contract.s3.world import BODY, Answer, World
+
+pytestmark = pytest.mark.contract
 
 
 def test_a_call_is_answered_as_aws_documents_it(
