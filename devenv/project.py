@@ -1,23 +1,20 @@
 """What is wanted: ``devenv.yaml`` and the environment, read once, checked whole, frozen.
 
-Without a file and without a ``HABARI_*`` variable everything has a default. pydantic is imported only
-when there is something to check, because its import takes longer than the rest of a quick command.
+Without a file and without a ``HABARI_*`` variable everything has a default. The file is checked against
+the dataclasses here, without pydantic, whose import takes longer than a quick command may.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
-    from pydantic_core import CoreSchema, ErrorDetails
-
     from devenv.yaml_lines import Document, KeyPath
 
 FILE_NAME = "devenv.yaml"
@@ -134,24 +131,9 @@ def _check_port(value: int) -> None:
 
 @dataclass(frozen=True)
 class Rule:
-    """A check of one value, run by pydantic after the type is right; it raises ValueError."""
+    """A check of one value, made after its type is right; it raises ValueError."""
 
     check: Callable[[Any], None]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from pydantic_core import PydanticCustomError, core_schema
-
-        inner = handler(source)
-        expected = "int_type" if inner["type"] == "int" else "string_type"
-
-        def checked(value: Any, validate: Callable[[Any], Any]) -> Any:
-            if isinstance(value, bool):  # pydantic would take true for the number 1
-                raise PydanticCustomError(expected, "a truth value")
-            result = validate(value)
-            self.check(result)
-            return result
-
-        return core_schema.no_info_wrap_validator_function(checked, inner)
 
 
 _Bucket = Annotated[str, Rule(_check_bucket_name)]
@@ -449,17 +431,88 @@ _Trouble = tuple["KeyPath", str]
 
 
 def _settings(tree: Mapping[str, Any]) -> tuple[Settings | None, list[_Trouble]]:
-    from pydantic import TypeAdapter, ValidationError
-
     problems: list[_Trouble] = []
     merged = asdict(Settings.defaults(_name_for_defaults(tree)))
     _merge(merged, tree, (), problems)
+    return _section(Settings, merged, (), problems), problems
+
+
+def _section(kind: Any, given: Any, path: KeyPath, problems: list[_Trouble]) -> Any:
+    """One of the dataclasses above from a mapping with all of its keys; None when something is wrong."""
+    if not isinstance(given, dict):
+        problems.append((path, f"expected keys below it, got {_kind_of(given)}"))
+        return None
+    before, values = len(problems), {}
+    for key, hint in get_type_hints(kind, include_extras=True).items():
+        here = (*path, key)
+        try:
+            is_section = is_dataclass(hint)
+            values[key] = (
+                _section(hint, given[key], here, problems) if is_section else _value(hint, given[key])
+            )
+        except ValueError as wrong:
+            problems.append((here, str(wrong)))
+    if len(problems) > before:
+        return None
     try:
-        return TypeAdapter(Settings).validate_python(merged), problems
-    except ValidationError as invalid:
-        errors = invalid.errors(include_url=False)
-        problems += [(tuple(str(part) for part in error["loc"]), _plain_words(error)) for error in errors]
-        return None, problems
+        return kind(**values)
+    except ValueError as wrong:
+        problems.append((path, str(wrong)))
+        return None
+
+
+def _value(hint: Any, given: Any) -> Any:
+    """A value of the hinted type, from YAML or from a variable's text. Raises ValueError."""
+    if type(None) in get_args(hint):
+        if given is None:
+            return None
+        hint = get_args(hint)[0]
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        if not isinstance(given, str) or given not in choices:
+            raise ValueError(f"expected {' or '.join(choices)}, got {_shown(given)}")
+        return given
+    kind, *rules = get_args(hint) or (hint,)
+    value = _CONVERSIONS[kind](given)
+    for rule in rules:
+        rule.check(value)
+    return value
+
+
+def _text(given: object) -> str:
+    if isinstance(given, str):
+        return given
+    quoting = "" if isinstance(given, (list, dict)) else "; put it in quotes"
+    raise ValueError(f"expected text, got {_shown(given)}{quoting}")
+
+
+def _whole_number(given: object) -> int:
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given
+    if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) < 20:
+        return int(given)
+    raise ValueError(f"expected a whole number, got {_shown(given)}")
+
+
+def _truth_value(given: object) -> bool:
+    if isinstance(given, bool):
+        return given
+    known = {
+        "true": True,
+        "false": False,
+        "yes": True,
+        "no": False,
+        "on": True,
+        "off": False,
+        "1": True,
+        "0": False,
+    }
+    if isinstance(given, str) and given.lower() in known:
+        return known[given.lower()]
+    raise ValueError(f"expected true or false, got {_shown(given)}")
+
+
+_CONVERSIONS: Mapping[Any, Callable[[Any], Any]] = {str: _text, int: _whole_number, bool: _truth_value}
 
 
 def _name_for_defaults(tree: Mapping[str, Any]) -> str:
@@ -497,28 +550,6 @@ def _unknown_key(path: KeyPath, siblings: Iterable[str]) -> str:
         if other[-1] == key:
             return f"unknown key; did you mean {'.'.join(other)}?"
     return "unknown key"
-
-
-def _plain_words(error: ErrorDetails) -> str:
-    kind = error["type"]
-    if kind == "value_error":
-        return str(error["ctx"]["error"])
-    if kind.startswith("dataclass"):
-        return f"expected keys below it, got {_kind_of(error['input'])}"
-    if kind == "literal_error":
-        expected = error["ctx"]["expected"].replace("'", "")
-    elif kind.startswith("int"):
-        expected = "a whole number"
-    elif kind.startswith("bool"):
-        expected = "true or false"
-    else:
-        expected = "text"
-    quoting = "; put it in quotes" if expected == "text" and _is_plain_scalar(error["input"]) else ""
-    return f"expected {expected}, got {_shown(error['input'])}{quoting}"
-
-
-def _is_plain_scalar(value: object) -> bool:
-    return not isinstance(value, (str, list, dict))
 
 
 def _kind_of(value: object) -> str:

@@ -142,7 +142,7 @@ class Stack:
         """A service that died under its provisioning is the reason, not the broken connection."""
         try:
             yield
-        except DevenvError:
+        except Exception:
             self._runtime.ensure_alive(service)
             raise
 
@@ -167,3 +167,4 @@ class Stack:
                 self._progress(service.name, "stopping", "")
                 self._runtime.stop(service)
                 self._progress(service.name, "stopped", "rolled back")
+        self._runtime.close()

@@ -67,4 +67,4 @@ class Runtime(Protocol):
         """New log lines of these services as they come, without end."""
 
     def close(self) -> None:
-        """End what the runtime keeps for itself, once no service runs."""
+        """End what the runtime keeps for itself, unless one of its services runs."""

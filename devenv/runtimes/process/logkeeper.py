@@ -16,6 +16,8 @@ from pathlib import Path
 LIMIT = 10 * 1024 * 1024
 KEEP = 3
 PAUSE_SECONDS = 10
+# A start that is recorded for longer than this was killed.
+START_SECONDS = 900
 
 
 def rotate(log: Path, *, limit: int = LIMIT, keep: int = KEEP) -> bool:
@@ -43,11 +45,14 @@ def rotate(log: Path, *, limit: int = LIMIT, keep: int = KEEP) -> bool:
 def anything_runs(records: Path) -> bool:
     """Whether a recorded service is there still. A recycled pid only makes us stay a little longer."""
     for path in records.glob("*.json"):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, KeyError):
             record = json.loads(path.read_text())
             if path.stem == "logkeeper" or record.get("status") == "stopped":
                 continue
-            if record.get("status") == "starting" or Path(f"/proc/{record['pid']}").exists():
+            is_starting = record.get("status") == "starting"
+            if is_starting and time.time() - record["since"] < START_SECONDS:
+                return True
+            if not is_starting and Path(f"/proc/{record['pid']}").exists():
                 return True
     return False
 

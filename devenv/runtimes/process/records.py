@@ -13,6 +13,8 @@ from devenv.state import Instance, read_json, write_json
 UNKNOWN = ""
 STARTING = "starting"
 RUNNING = "running"
+# the record of the process that keeps the logs small
+KEEPER = "logkeeper"
 STOPPED = "stopped"
 
 
@@ -64,6 +66,12 @@ def read(instance: Instance, service: str) -> Record:
         return Record(**content) if content else Record()
     except TypeError:
         return Record()
+
+
+def any_running(instance: Instance) -> bool:
+    """Whether a service runs; what the runtime keeps for itself is none."""
+    names = (path.stem for path in instance.records.glob("*.json"))
+    return any(read(instance, name).is_running() for name in names if name != KEEPER)
 
 
 def write(instance: Instance, service: str, record: Record) -> None:

@@ -15,7 +15,6 @@ from devenv.runtimes.runtime import Condition, Phase
 from devenv.services.service import Service, Site
 from devenv.state import MARK_VARIABLE, Instance
 
-KEEPER = "logkeeper"
 STRAY_SECONDS = 10.0
 
 
@@ -115,12 +114,13 @@ class ProcessRuntime:
         return logs.follow({service: self._instance.log(service) for service in services})
 
     def close(self) -> None:
-        """End what this runtime keeps for itself, once no service runs."""
+        if records.any_running(self._instance):
+            return
         identity = records.read(self._instance, KEEPER).identity
         if identity:
             processes.end([identity], first=recipes.TERM, seconds=2)
-        self._end_strays(KEEPER)
-        records.write(self._instance, KEEPER, records.Record().stopped())
+        self._end_strays(records.KEEPER)
+        records.write(self._instance, records.KEEPER, records.Record().stopped())
 
     def _launch(self, name: str, record: records.Record, launch: recipes.Launch, log: Path) -> None:
         pid = commands.spawn(
@@ -155,5 +155,5 @@ class ProcessRuntime:
         argv = (sys.executable, "-I", "-S", logkeeper.__file__, self._instance.logs, self._instance.records)
         launch = recipes.Launch(argv=tuple(map(str, argv)), env={}, cwd=self._instance.root)
         record = record.next_start(0, 0)
-        records.write(self._instance, KEEPER, record)
-        self._launch(KEEPER, record, launch, self._instance.log(KEEPER))
+        records.write(self._instance, records.KEEPER, record)
+        self._launch(records.KEEPER, record, launch, self._instance.log(records.KEEPER))

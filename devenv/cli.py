@@ -1,0 +1,45 @@
+"""What ./dev runs: Invoke, with wrong use told as this toolkit tells it (one line, exit code 2).
+
+Started by its path, before the checkout is importable: nothing of this package is imported here.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+
+WRONG_USE = 2
+
+
+class Dev(Program):
+    """Invoke's program; the tasks are those of the checkout's tasks.py."""
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        try:
+            super().parse_core(argv)
+        except ParseError as error:
+            raise self._wrong_use(error) from error
+
+    def parse_tasks(self) -> None:
+        try:
+            super().parse_tasks()
+        except ParseError as error:
+            raise self._wrong_use(error) from error
+        except ValueError as error:  # what int() says of a flag's value
+            raise Exit(f"error: a flag has a value of the wrong kind: {error}", code=WRONG_USE) from error
+
+    def _wrong_use(self, error: ParseError) -> Exit:
+        said = str(error).rstrip("!.").replace("No idea what", "no idea what")
+        known = [name for name in self.collection.task_names if name] if hasattr(self, "collection") else []
+        words = [word.strip("'\"") for word in said.split()]
+        near = next((match for word in words for match in get_close_matches(word, known, 1, 0.7)), "")
+        task = error.context.name if error.context is not None and error.context.name else ""
+        asking = f"./dev --help {task}" if task else "./dev --list"
+        hint = f"Did you mean {near}? " if near and near != task else ""
+        return Exit(f"error: {said}. {hint}{asking} tells what there is", code=WRONG_USE)
+
+
+if __name__ == "__main__":
+    Dev(name="dev", binary="dev", binary_names=["dev"]).run()
