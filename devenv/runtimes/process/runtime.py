@@ -116,7 +116,7 @@ class ProcessRuntime:
     def close(self) -> None:
         if records.any_running(self._instance):
             return
-        identity = records.read(self._instance, KEEPER).identity
+        identity = records.read(self._instance, records.KEEPER).identity
         if identity:
             processes.end([identity], first=recipes.TERM, seconds=2)
         self._end_strays(records.KEEPER)
@@ -149,7 +149,7 @@ class ProcessRuntime:
             self._start_keeper()
 
     def _start_keeper(self) -> None:
-        record = records.read(self._instance, KEEPER)
+        record = records.read(self._instance, records.KEEPER)
         if record.is_running():
             return
         argv = (sys.executable, "-I", "-S", logkeeper.__file__, self._instance.logs, self._instance.records)
