@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import fixes, planes, storage
+from . import actions, fixes, planes, storage
 from .exits import MISSING, StartError
 from .journal import Journal, JournalDamagedError
 from .reliance import check_internals, check_version
@@ -57,7 +57,7 @@ def _own_environment(settings: Settings) -> None:
 
 def _assemble(settings: Settings, journal: Journal, kept: Storage) -> Any:
     from ministack import app
-    from ministack.core import iam_evaluator
+    from ministack.core import iam_actions, iam_evaluator
     from ministack.services import iam, s3, sts
 
     uploads = Uploads(s3, kept.uploads, journal)
@@ -65,6 +65,7 @@ def _assemble(settings: Settings, journal: Journal, kept: Storage) -> Any:
     storage.install(s3, kept, journal)
     uploads.install()
     fixes.install(s3)
+    actions.install(iam_actions)
     planes.install(app, iam_evaluator, s3, settings.root_access_key_id)
 
     def save_iam() -> None:
@@ -81,7 +82,7 @@ def _assemble(settings: Settings, journal: Journal, kept: Storage) -> Any:
         iam.load_persisted_state(kept.load("iam"))
         sts._sessions.clear()
         sts._sessions.update(kept.load("sts") or {})
-        s3._load_persisted_data()
+        transactions.listen(s3._load_persisted_data)
         s3.load_persisted_state(kept.load("s3"))
         uploads.load()
 
@@ -106,6 +107,8 @@ def _s3_calls(handle: Any, transactions: Transactions, save: Any) -> Any:
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query: Any, *rest: Any, **named: Any
     ) -> Any:
+        if method in ("PUT", "POST") and (refused := actions.body_refused(headers, body)):
+            return refused
         call = handle(method, path, headers, body, query, *rest, **named)
         answer = transactions.run(call, save if _changes_configuration(method, path) else None)
         return fixes.name_condition(headers, answer)
@@ -120,7 +123,11 @@ def _changes_configuration(method: str, path: str) -> bool:
 
 
 def _saving_calls(handle: Any, transactions: Transactions, save: Any) -> Any:
-    async def handle_request(*request: Any, **named: Any) -> Any:
-        return transactions.run(handle(*request, **named), save)
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Any:
+        if refused := actions.query_call_refused(headers, body, query):
+            return refused
+        return transactions.run(handle(method, path, headers, body, query), save)
 
     return handle_request

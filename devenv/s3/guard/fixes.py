@@ -32,7 +32,8 @@ def tagging_refused(tagging: str) -> Answer | None:
 
 
 def install(s3: Any) -> None:
-    """Wrap the S3 module's reads and its PutObject."""
+    """Wrap the S3 module's reads, lists and its PutObject."""
+    _list_from_the_marker_on(s3)
     _refuse_tags_before_writing(s3)
     _read_lazily(s3)
     _serve_parts(s3)
@@ -51,6 +52,20 @@ def name_condition(headers: dict[str, str], answer: Answer) -> Answer:
     body = body.replace(b"</Message>", f"</Message><Condition>{named}</Condition>".encode(), 1)
     fields.pop("Content-Length", None)
     return status, fields, body
+
+
+def _list_from_the_marker_on(s3: Any) -> None:
+    """Keep the pages behind a list's marker out of its sorting; the engine sorts all keys for each page."""
+    collect = s3._collect_list_entries
+
+    def collect_list_entries(
+        bucket_objects: dict[str, Any], prefix: str, delimiter: str, max_keys: int, start_after: str
+    ) -> Any:
+        # A common prefix sorts before its keys, so no row after the marker comes from a key before it.
+        ahead = [key for key in bucket_objects if key > start_after] if start_after else bucket_objects
+        return collect(ahead, prefix, delimiter, max_keys, start_after)
+
+    s3._collect_list_entries = collect_list_entries
 
 
 def _refuse_tags_before_writing(s3: Any) -> None:

@@ -46,7 +46,8 @@ class Gate:
         if answer is None:
             await self._engine(scope, receive, send)
             return
-        await _drain(receive)
+        if not _headers(scope, b"expect"):
+            await _drain(receive)
         await send_answer(send, answer, head=scope["method"] == "HEAD")
 
     def _health(self, scope: Any) -> Answer:

@@ -84,6 +84,11 @@ _RELIED_ON = (
     (_APP, "_handle_s3_vhost_request", "host path method headers body query_params"),
     (_APP, "_with_data_plane_headers", "response request_id include_s3_id wildcard_cors"),
     (_APP, "_s3_cors_target", "host path path_style"),
+    (
+        "ministack.core.iam_actions",
+        "extract_iam_action",
+        "service method path headers body query_params",
+    ),
     (_EVALUATOR, "is_root_access_key", "access_key_id"),
     (_EVALUATOR, "_is_root_key", "access_key_id"),
     (_PERSISTENCE, "_json_default", "obj"),

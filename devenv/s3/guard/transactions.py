@@ -54,6 +54,16 @@ class Transactions:
         """``reload`` is called after a transaction was taken back."""
         self._reload = reload
 
+    def listen(self, load: Callable[[], None]) -> None:
+        """Call ``load`` and raise what it swallows."""
+        self._swallowed.cause, self._swallowed.listening = None, True
+        try:
+            load()
+        finally:
+            self._swallowed.listening = False
+        if self._swallowed.cause is not None:
+            raise self._swallowed.cause
+
     def run(self, call: Coroutine[Any, Any, Answer], save: Callable[[], None] | None) -> Answer:
         """The call's answer, once all it changed is on disk; or an S3 error, with nothing changed."""
         self._journal.begin()

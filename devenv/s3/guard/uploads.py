@@ -10,6 +10,7 @@ import os
 from contextlib import ExitStack
 from typing import Any
 
+from .exits import MISSING, StartError
 from .fixes import parse_tags, tagging_refused
 from .journal import Journal
 
@@ -34,7 +35,7 @@ class Uploads:
         s3._abort_multipart_upload = self._aborted(s3._abort_multipart_upload)
 
     def load(self) -> None:
-        """Make memory what the folder says. Raises OSError or ValueError when it cannot be read."""
+        """Make memory what the folder says. Raises OSError, or StartError for a damaged file."""
         for account in os.listdir(self._folder):
             for upload_id in os.listdir(os.path.join(self._folder, account)):
                 folder = os.path.join(self._folder, account, upload_id)
@@ -132,8 +133,11 @@ def _read_upload(folder: str) -> dict[str, Any]:
 
 
 def _read_json(path: str) -> Any:
-    with open(path, "rb") as file:
-        return json.load(file)
+    try:
+        with open(path, "rb") as file:
+            return json.load(file)
+    except ValueError:
+        raise StartError(MISSING, f"{path} is damaged; remove its folder to abort this upload") from None
 
 
 def _mapped(path: str, size: int, opened: ExitStack) -> bytes | mmap.mmap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -24,7 +25,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 GUARD = Path(__file__).parents[3] / "devenv" / "s3" / "guard"
@@ -706,6 +710,87 @@ def test_without_credentials_nothing_answers(server: Server, method: str, path: 
     server.client().put_object(Bucket="lake", Key="k", Body=b"b")
     assert status_of(server.url + path, method) == 403
     assert server.client().get_object(Bucket="lake", Key="k")["Body"].read() == b"b"
+
+
+@pytest.fixture
+def reader(server: Server) -> tuple[str, str]:
+    """The keys of a user who may read ``public`` and nothing else."""
+    server.client().create_bucket(Bucket="public")
+    server.client().put_object(Bucket="public", Key="k", Body=b"b")
+    iam = server.client("iam")
+    iam.create_user(UserName="reader")
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::public/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=document)
+    made = iam.create_access_key(UserName="reader")["AccessKey"]
+    return made["AccessKeyId"], made["SecretAccessKey"]
+
+
+def signed(server: Server, keys: tuple[str, str], service: str, method: str, path: str, **sent: Any) -> int:
+    """The status of a request that an SDK would not make, signed as SDKs do."""
+    request = AWSRequest(
+        method, server.url + path, data=sent.get("body", b""), headers=sent.get("headers", {})
+    )
+    request.headers["X-Amz-Content-SHA256"] = hashlib.sha256(
+        sent.get("signed", sent.get("body", b""))
+    ).hexdigest()
+    SigV4Auth(Credentials(*keys), service, "us-east-1").add_auth(request)
+    ready = request.prepare()
+    raw = urllib.request.Request(ready.url, data=sent.get("body"), headers=dict(ready.headers), method=method)
+    raw.add_unredirected_header("Content-Type", sent.get("headers", {}).get("content-type", "text/plain"))
+    try:
+        with urllib.request.urlopen(raw, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/", {"content-type": "text/plain"}, b"Action=CreateUser&UserName=z"),
+        ("/", FORM, b"Action=CreateUser&Action=GetUser&UserName=z"),
+        ("/?Action=GetUser", FORM, b"Action=CreateUser&UserName=z"),
+        ("/", {**FORM, "content-encoding": "gzip"}, gzip.compress(b"Action=CreateUser&UserName=z")),
+        (
+            "/",
+            {"x-amz-target": "I.CreateUser", "content-type": "application/x-amz-json-1.1"},
+            b'{"UserName":"z"}',
+        ),
+        ("/", FORM, b"Action=CreateUser&UserName=z"),
+    ],
+    ids=["no-form", "two-actions", "two-places", "compressed", "json", "plain"],
+)
+def test_no_wording_of_an_iam_call_escapes_the_policy(
+    server: Server, reader: tuple[str, str], path: str, headers: dict[str, str], body: bytes
+) -> None:
+    assert signed(server, reader, "iam", "POST", path, headers=headers, body=body) in (400, 403)
+    assert [user["UserName"] for user in server.client("iam").list_users()["Users"]] == ["reader"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/public/k?Action=GetObject", {}, b"x"),
+        ("/public/k", {"x-amz-target": "S3.GetObject"}, b"x"),
+        ("/public/k", FORM, b"Action=GetObject"),
+    ],
+    ids=["query", "target", "form"],
+)
+def test_a_write_is_judged_as_a_write_whatever_it_calls_itself(
+    server: Server, reader: tuple[str, str], path: str, headers: dict[str, str], body: bytes
+) -> None:
+    assert signed(server, reader, "s3", "PUT", path, headers=headers, body=body) == 403
+    assert server.client(keys=reader).get_object(Bucket="public", Key="k")["Body"].read() == b"b"
+
+
+def test_a_body_that_is_not_the_signed_one_is_refused(server: Server) -> None:
+    server.client().create_bucket(Bucket="lake")
+    assert signed(server, ROOT, "s3", "PUT", "/lake/k", body=b"bbb", signed=b"aaa") == 400
+    assert signed(server, ROOT, "s3", "PUT", "/lake/k", body=b"aaa", signed=b"aaa") == 200
 
 
 def test_health_tells_only_who_knows_the_token(server: Server) -> None:

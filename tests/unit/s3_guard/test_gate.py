@@ -116,7 +116,8 @@ def test_s3_iam_and_sts_requests_reach_the_engine(
         (403, {"awsaccesskeyid": "ROOT", "signature": "x", "expires": "1"}, []),
     ],
     ids=[
-        "lambda", "object-lambda", "no-scope", "bearer", "sigv4a", "two-headers", "header-and-query", "v4-and-v2",
+        "lambda", "object-lambda", "no-scope", "bearer", "sigv4a", "two-headers", "header-and-query",
+        "v4-and-v2",
         "presigned-sigv4a", "credential-alone", "algorithm-alone", "lower-case", "credential-twice",
         "presigned-lambda", "v2-key-alone", "v2-lower-case",
     ],
