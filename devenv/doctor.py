@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from devenv import docker_engine, environments, processes, state
 from devenv.errors import DevenvError
@@ -70,6 +72,16 @@ def examine(session: Session) -> Iterator[Finding]:
 def _python(session: Session) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", Verdict.OK, f"{version} ({sys.executable})")
+
+
+def _isolation(session: Session) -> Iterator[Finding]:
+    whose = "root" if os.geteuid() == 0 else "your account"
+    yield Finding(
+        "isolation",
+        Verdict.NOTE,
+        f"notebooks run as {whose} and can read what it can, the instance's secrets included",
+        "Run only notebooks that you trust here",
+    )
 
 
 def _disk(session: Session) -> Iterator[Finding]:
@@ -175,8 +187,6 @@ def _docker(session: Session) -> Iterator[Finding]:
 
 def _orphans(session: Session) -> Iterator[Finding]:
     """State folders whose checkout is gone: their data are kept, and nobody will look for them."""
-    from pathlib import Path
-
     for mark in sorted(session.instance.root.parent.glob(f"*/{state.MARK_FILE}")):
         checkout = (state.read_json(mark) or {}).get("checkout")
         if checkout and not Path(checkout).exists():
@@ -186,3 +196,18 @@ def _orphans(session: Session) -> Iterator[Finding]:
                 f"{mark.parent}: its checkout {checkout} is gone",
                 "Delete it when nobody needs its data",
             )
+
+
+_CHECKS = (
+    _python,
+    _disk,
+    _memory,
+    _environments,
+    _postgres,
+    _s3,
+    _ports,
+    _proxies,
+    _docker,
+    _isolation,
+    _orphans,
+)

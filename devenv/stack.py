@@ -69,10 +69,13 @@ class Stack:
         """Stop every service, the last one first; the names of those that ran."""
         stopped = []
         for service in reversed(self._services):
-            self._progress(service.name, "stopping", "")
+            if self._runtime.condition(service).phase is Phase.RUNNING:
+                self._progress(service.name, "stopping", "")
             if self._runtime.stop(service):
                 stopped.append(service.name)
-            self._progress(service.name, "stopped", "")
+                self._progress(service.name, "stopped", "")
+            else:
+                self._progress(service.name, "skipped", "did not run")
         return stopped
 
     def status(self, *, memory: bool = True) -> list[Status]:
