@@ -5,6 +5,7 @@ Started by its path, before the checkout is importable: nothing of this package 
 
 from __future__ import annotations
 
+import sys
 from difflib import get_close_matches
 
 from invoke.exceptions import Exit, ParseError
@@ -21,6 +22,8 @@ class Dev(Program):
             super().parse_core(argv)
         except ParseError as error:
             raise self._wrong_use(error) from error
+        # Invoke writes no bytecode unless asked to; compiling all of this anew would be felt each time
+        sys.dont_write_bytecode = False
 
     def parse_tasks(self) -> None:
         try:

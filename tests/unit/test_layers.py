@@ -22,7 +22,7 @@ ROWS = [
     "runtimes",
     "stack session",
     "doctor checks locks bootstrap",
-    "level",
+    "level cli",
     "tasks",
 ]
 LAYERS = [name for row in ROWS for name in row.split()]
