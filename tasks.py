@@ -150,7 +150,7 @@ def environment(
 @_guarded
 def logs(
     context: Context,
-    service: str = "",
+    service: str | None = None,
     lines: int = 50,
     follow: bool = False,
     instance: str | None = None,
@@ -162,7 +162,7 @@ def logs(
     """
     from devenv import level
 
-    level.logs(context.config.reporter, instance=instance, service=service, lines=lines, follow=follow)
+    level.logs(context.config.reporter, instance=instance, service=service or "", lines=lines, follow=follow)
 
 
 @task(help={**COMMON, **JSON})

@@ -33,6 +33,12 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def forget_libpq_settings() -> None:
+    """Take ``PG*`` out of this process's environment: PGSERVICE would win over what libpq is told."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
 def check_name(value: str) -> None:
     """A DNS label (RFC 1123), because it becomes a host name and a Kubernetes namespace.
 

@@ -52,6 +52,7 @@ class Session:
         Raises UsageError with all problems of the project file at once.
         """
         environ = project.environment()
+        project.forget_libpq_settings()
         name = instance or environ.get("HABARI_INSTANCE")
         if name:
             _check_instance(name)

@@ -114,10 +114,9 @@ def jupyter(site: Site) -> Launch:
         # another port than the one that was promised would be worse than an error
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={home}",
-        f"--config={JUPYTER / 'etc' / 'jupyter_server_config.py'}",
     )
-    token = {"JUPYTER_TOKEN": site.vault.current.jupyter_token}
-    return Launch(argv, {**environ, **token}, home)
+    own = {"JUPYTER_TOKEN": site.vault.current.jupyter_token, "JUPYTER_CONFIG_PATH": str(JUPYTER / "etc")}
+    return Launch(argv, {**environ, **own}, home)
 
 
 def copy_samples(home: Path) -> None:
