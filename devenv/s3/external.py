@@ -6,10 +6,10 @@ import socket
 import urllib.parse
 
 from devenv.errors import MissingError, NotRunningError, UsageError
-from devenv.s3.provider import Connection, KeyPair, Limit
+from devenv.s3.provider import Connection, KeyPair, Limit, Provider
 
 
-class External:
+class External(Provider):
     """A service that somebody else runs: nothing is started or stopped.
 
     ``user`` is the key that notebooks get, ``admin`` one that may create buckets; with an

@@ -15,7 +15,7 @@ from typing import Any
 
 from devenv import commands, processes, waiting
 from devenv.errors import ConflictError, NotRunningError, UnhealthyError
-from devenv.s3.provider import Connection, KeyPair, Limit
+from devenv.s3.provider import Connection, KeyPair, Limit, Provider
 from devenv.state import write_json
 
 GUARD = Path(__file__).with_name("guard")
@@ -75,7 +75,7 @@ def health(port: int, token: str, *, timeout: float = 2.0) -> dict[str, Any]:
     return told
 
 
-class MiniStack:
+class MiniStack(Provider):
     """The default server as a test suite starts it: its own port, secrets and folder.
 
     ``python`` is the S3 environment's interpreter; data and configuration are in ``folder`` and survive a

@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from devenv.s3 import moto_limits
-from devenv.s3.provider import Connection
+from devenv.s3.provider import Connection, Provider
 
 if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 
 
-class Moto:
+class Moto(Provider):
     """An in-memory S3 with IAM, for test suites."""
 
     name = "moto"

@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import os
 import re
 import urllib.parse
 from collections.abc import Iterable, Mapping
@@ -275,22 +276,46 @@ def _by_form(request: Request, account: str) -> Caller:
     if datetime.now(UTC) > end:
         raise RefusedError("AccessDenied", "Invalid according to Policy: Policy expired.")
     fields["bucket"] = urllib.parse.unquote(request.raw_path.strip("/"))
-    for condition in policy.get("conditions", ()):
-        _check_condition(condition, fields)
+    _check_conditions(policy.get("conditions", ()), fields, _file_size(request))
     return caller
 
 
-def _check_condition(condition: Any, fields: Mapping[str, str]) -> None:
-    if isinstance(condition, dict):
-        tests = [("eq", name, value) for name, value in condition.items()]
-    else:
-        tests = [tuple(condition)]
-    for kind, name, value in tests:
-        if kind == "content-length-range":
-            continue
-        seen = fields.get(str(name).removeprefix("$").lower(), "")
-        if not (seen == value if kind == "eq" else seen.startswith(value)):
-            raise RefusedError("AccessDenied", "Invalid according to Policy: Policy Condition failed")
+def _check_conditions(conditions: Iterable[Any], fields: Mapping[str, str], size: int) -> None:
+    """Each condition holds, and each field but those of the signature itself has a condition."""
+    named = {"policy", "x-amz-signature", "file", "bucket"}
+    for condition in conditions:
+        if isinstance(condition, dict):
+            tests = [("eq", name, value) for name, value in condition.items()]
+        else:
+            tests = [tuple(condition)]
+        for kind, name, value in tests:
+            if kind == "content-length-range":
+                _check_size(size, int(name), int(value))
+                continue
+            field = str(name).removeprefix("$").lower()
+            named.add(field)
+            seen = fields.get(field, "")
+            if not (seen == value if kind == "eq" else seen.startswith(value)):
+                raise RefusedError("AccessDenied", "Invalid according to Policy: Policy Condition failed")
+    extra = [name for name in fields if name not in named and not name.startswith("x-ignore-")]
+    if extra:
+        raise RefusedError("AccessDenied", "Invalid according to Policy: Extra input fields")
+
+
+def _check_size(size: int, least: int, most: int) -> None:
+    if size < least:
+        raise RefusedError("EntityTooSmall", "The file is smaller than the policy allows", 400)
+    if size > most:
+        raise RefusedError("EntityTooLarge", "The file is larger than the policy allows", 400)
+
+
+def _file_size(request: Request) -> int:
+    file = request.files.get("file")
+    if file is None:
+        return len(request.form.get("file", "").encode())
+    size = file.stream.seek(0, os.SEEK_END)
+    file.stream.seek(0)
+    return size
 
 
 def _sign(signer: SigV4Auth, request: Request, names: str, query: str, moment: str) -> str:

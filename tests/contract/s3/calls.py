@@ -288,8 +288,13 @@ def form(
     tamper: bool = False,
     key: KeyPair | None = None,
     unsigned: bool = False,
+    extra: dict[str, str] | None = None,
+    at_most: int = 0,
 ) -> Call:
-    """An upload by a form as a browser sends it, with a policy the user signed."""
+    """An upload by a form as a browser sends it, with a policy the user signed.
+
+    ``extra`` are fields that no condition names, ``at_most`` the bytes that the policy allows.
+    """
 
     def call(world: World, bucket: str, name: str) -> Answer:
         signer = (
@@ -297,16 +302,18 @@ def form(
         )
         fields = {"key": name}
         if not unsigned:
-            fields |= _policy_fields(world, signer or world.user, bucket, key_condition or name, expires)
+            conditions: list[Any] = [{"bucket": bucket}, ["eq", "$key", key_condition or name]]
+            conditions += [["content-length-range", 0, at_most]] if at_most else []
+            fields |= _policy_fields(world, signer or world.user, conditions, expires)
         if tamper:
             policy = base64.b64decode(fields["policy"]).decode()
             fields["policy"] = base64.b64encode(policy.replace("20", "21", 1).encode()).decode()
-        return _post_form(world, bucket, fields)
+        return _post_form(world, bucket, fields | (extra or {}))
 
     return call
 
 
-def _policy_fields(world: World, key: KeyPair, bucket: str, name: str, expires: int) -> dict[str, str]:
+def _policy_fields(world: World, key: KeyPair, conditions: list[Any], expires: int) -> dict[str, str]:
     now = datetime.datetime.now(datetime.UTC)
     scope = f"{now:%Y%m%d}/{world.connection.region}/s3/aws4_request"
     fields = {
@@ -315,7 +322,6 @@ def _policy_fields(world: World, key: KeyPair, bucket: str, name: str, expires: 
         "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}",
     }
     end = now + datetime.timedelta(seconds=expires)
-    conditions: list[Any] = [{"bucket": bucket}, ["eq", "$key", name]]
     conditions += [{field: value} for field, value in fields.items()]
     document = {"expiration": f"{end:%Y-%m-%dT%H:%M:%S.000Z}", "conditions": conditions}
     policy = base64.b64encode(json.dumps(document).encode()).decode()

@@ -470,6 +470,11 @@ def signature_rows() -> Iterator[Row]:
     yield at("form wrong-secret", c.form(key=WRONG_SECRET), expect=BAD_SIGNATURE, source=s.POST_FORM)
     yield at("form tampered", c.form(tamper=True), expect=BAD_SIGNATURE, source=s.POST_FORM)
     yield at("form expired", c.form(expires=-60), expect=REFUSED, source=s.POST_FORM)
+    extra = c.form(extra={"x-amz-meta-colour": "red"})
+    yield at("form extra-field", extra, expect=REFUSED, source=s.POST_FORM)
+    too_large = Answer(400, "EntityTooLarge")
+    yield at("form too-large", c.form(at_most=4), expect=too_large, source=s.ERRORS)
+    yield at("form in-size", c.form(at_most=4000), expect=ALLOW, source=s.POST_FORM)
     yield at("form other-key", c.form(key_condition="only/this"), expect=REFUSED, source=s.POST_FORM)
     for bucket in ("lake", "public"):
         yield Row(f"form unsigned {bucket}", c.form(unsigned=True), bucket, "*", DENY, s.NOT_PUBLIC)

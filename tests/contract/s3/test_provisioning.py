@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contract.s3.providers import make_provider
 from contract.s3.world import World
 from devenv.errors import MissingError, UnhealthyError
 from devenv.s3 import provision as module
@@ -215,8 +216,6 @@ def test_proving_names_the_code_of_a_refusal(world: World) -> None:
 def test_a_persistent_provider_has_it_all_after_the_next_start(
     provider_name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from contract.s3.conftest import make_provider
-
     if provider_name != "ministack":
         pytest.skip(f"{provider_name} is not started and stopped with its data by this suite")
     provider = make_provider(provider_name, tmp_path_factory)

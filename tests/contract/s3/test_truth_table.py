@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from contract.s3.providers import PROVIDERS
 from contract.s3.rows import ROWS, Row
 from contract.s3.world import BODY, Answer, World
 
@@ -32,6 +35,14 @@ def test_every_row_has_an_id_of_its_own_and_a_page_of_aws() -> None:
     ids = [row.id for row in ROWS]
     assert sorted(set(ids)) == sorted(ids)
     assert all(row.source.url.startswith("https://docs.aws.amazon.com/") for row in ROWS)
+
+
+def test_a_service_of_ones_own_is_under_contract_too() -> None:
+    if "external" not in PROVIDERS:
+        missing = "no S3 service of one's own: DEVENV_TEST_S3_ENDPOINT is not set (docs/s3.md)"
+        if "external-s3" in os.environ.get("DEVENV_REQUIRE", "").split(","):
+            pytest.fail(missing)
+        pytest.skip(missing)
 
 
 def _agrees(expected: Answer, seen: Answer) -> bool:
