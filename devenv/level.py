@@ -44,6 +44,10 @@ def up(reporter: Reporter, *, instance: str | None, runtime: str | None, json: b
         session.remember(choice)
     for change in stack.changes:
         reporter.note(f"provisioned: {change}")
+    for name in stack.outdated:
+        reporter.warn(
+            f"{name} runs with settings or keys of before: ./dev down and ./dev up give it the new ones"
+        )
     for notice in session.notices():
         reporter.warn(notice)
     _tell_runtime(reporter, session, choice.runtime, choice.why)

@@ -46,9 +46,12 @@ class Stack:
         self._usable = {service.name: threading.Event() for service in services}
         self._started: list[Service] = []
         self.changes: list[str] = []
+        self.outdated: list[str] = []
 
     def up(self) -> bool:
         """Start what does not run, provision it, prove it; tell whether anything had to be started.
+
+        ``outdated`` then names what ran already, with settings or keys that have changed since.
 
         When one service fails, those that this call started are stopped again and its error is
         raised. What ran before goes on.
@@ -99,12 +102,17 @@ class Stack:
             return Status(service.name, "unhealthy", condition, error.what)
 
     def _bring_up(self, service: Service) -> None:
-        self._await_needs(service)
-        self._progress(service.name, "starting", "")
-        launched = self._runtime.start(self._site, service)
-        if launched:
-            self._started.append(service)
-        detail = self._until(service, f"{service.name}", lambda: service.answer(self._site), ANSWER_SECONDS)
+        if not service.may_start(self._site):
+            self._progress(service.name, "waiting", f"for {', '.join(service.needs)}")
+            self._await(service.needs)
+        launched, detail = self._launch(service)
+        self._await(service.needs)
+        if self._is_outdated(service):
+            if launched:
+                self._runtime.stop(service)
+                launched, detail = self._launch(service)
+            else:
+                self.outdated.append(service.name)
         with self._explained(service):
             self.changes += service.provision(self._site)
         self._usable[service.name].set()
@@ -116,11 +124,21 @@ class Stack:
                 )
         self._progress(service.name, "ready", detail)
 
-    def _await_needs(self, service: Service) -> None:
-        if service.may_start(self._site):
-            return
-        self._progress(service.name, "waiting", f"for {', '.join(service.needs)}")
-        for need in service.needs:
+    def _launch(self, service: Service) -> tuple[bool, str]:
+        """Start it unless it runs, wait until it answers; whether it was started, and its answer."""
+        self._progress(service.name, "starting", "")
+        launched = self._runtime.start(self._site, service)
+        if launched:
+            self._started.append(service)
+        answer = self._until(service, service.name, lambda: service.answer(self._site), ANSWER_SECONDS)
+        return launched, answer
+
+    def _is_outdated(self, service: Service) -> bool:
+        """Whether settings or keys have changed since it was started."""
+        return self._runtime.condition(service).fingerprint != service.fingerprint(self._site)
+
+    def _await(self, needs: tuple[str, ...]) -> None:
+        for need in needs:
             while not self._usable[need].wait(0.05):
                 self._check_cancelled()
 

@@ -21,13 +21,17 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Condition:
-    """What a runtime knows of a service. ``since`` is Unix time, ``memory`` PSS in bytes."""
+    """What a runtime knows of a service. ``since`` is Unix time, ``memory`` PSS in bytes.
+
+    ``fingerprint`` is the service's own, of the time when it was started.
+    """
 
     phase: Phase
     pid: int = 0
     since: float = 0.0
     restarts: int = 0
     memory: int = 0
+    fingerprint: str = ""
 
 
 class Runtime(Protocol):
@@ -38,6 +42,7 @@ class Runtime(Protocol):
     def claim(self, services: tuple[str, ...], fixed: Mapping[str, int | None]) -> list[str]:
         """Give every service an address before any starts; notes for the person about other ports.
 
+        What is left of an earlier run that was killed ends first.
         ``fixed`` holds the ports that the project insists on. Raises ConflictError when such a port
         is somebody else's.
         """
@@ -46,7 +51,7 @@ class Runtime(Protocol):
         """The start is over, well or badly: what was claimed for it alone is free again."""
 
     def start(self, site: Site, service: Service) -> bool:
-        """Launch the service unless it runs; False when it ran. Strays of an earlier run end first."""
+        """Launch the service at its claimed address unless it runs; False when it ran."""
 
     def ensure_alive(self, service: Service) -> None:
         """Raise UnhealthyError with the log's tail when a launched service is gone."""

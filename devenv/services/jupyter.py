@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from devenv.endpoints import View
 from devenv.errors import ConflictError, UnhealthyError
-from devenv.services import kernel
+from devenv.services import contract, kernel
 from devenv.services.service import Site
 from devenv.waiting import NotYet
 
@@ -21,6 +24,10 @@ class JupyterService:
     def may_start(self, site: Site) -> bool:
         """Its environment needs the user's S3 key; every other part of the contract is known before."""
         return bool(site.vault.current.s3_access_key_id)
+
+    def fingerprint(self, site: Site) -> str:
+        """The contract: a running server hands the one it was started with to every kernel."""
+        return hashlib.sha256(json.dumps(contract.user(site, View.HOST)).encode()).hexdigest()
 
     def answer(self, site: Site) -> str:
         endpoint = site.endpoint(self.name, View.HOST)

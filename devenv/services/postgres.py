@@ -26,6 +26,10 @@ class PostgresService:
     def may_start(self, site: Site) -> bool:
         return True
 
+    def fingerprint(self, site: Site) -> str:
+        """What changes is provisioned while it runs."""
+        return ""
+
     def answer(self, site: Site) -> str:
         """As the superuser: the explore role comes with provisioning."""
         ask.prove(self._superuser(site), name=site.instance.id)

@@ -33,6 +33,10 @@ class S3Service:
     def may_start(self, site: Site) -> bool:
         return True
 
+    def fingerprint(self, site: Site) -> str:
+        """What changes is provisioned while it runs."""
+        return ""
+
     def answer(self, site: Site) -> str:
         if site.project.s3.provider == "external":
             return self._answer_of_external(site)

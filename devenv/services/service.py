@@ -45,6 +45,9 @@ class Service(Protocol):
     def may_start(self, site: Site) -> bool:
         """Whether what it needs is there before its needs are provisioned (an earlier run left it)."""
 
+    def fingerprint(self, site: Site) -> str:
+        """A digest of the settings and keys that it is started with and keeps until its next start."""
+
     def answer(self, site: Site) -> str:
         """One cheap answer that proves the identity of what listens; returns a detail worth showing.
 

@@ -29,6 +29,7 @@ class Record:
     since: float = 0.0
     restarts: int = 0
     log_from: int = 0
+    fingerprint: str = ""
 
     @property
     def identity(self) -> Identity | None:
@@ -47,10 +48,10 @@ class Record:
             return self.identity is not None and processes.is_of_this_boot(self.identity)
         return self.status == STARTING
 
-    def next_start(self, port: int, log_from: int) -> Record:
+    def next_start(self, port: int, log_from: int, fingerprint: str = "") -> Record:
         """The record of the start that is about to happen: one more restart unless it was stopped."""
         restarts = self.restarts + 1 if self.was_up() else 0
-        return Record(STARTING, 0, "", port, time.time(), restarts, log_from)
+        return Record(STARTING, 0, "", port, time.time(), restarts, log_from, fingerprint)
 
     def started(self, identity: Identity) -> Record:
         return dataclasses.replace(self, status=RUNNING, pid=identity.pid, birth=identity.birth)

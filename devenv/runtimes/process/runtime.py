@@ -33,6 +33,9 @@ class ProcessRuntime:
             record = records.read(self._instance, service)
             if record.is_running():
                 running[service] = record.port
+            elif record.may_have_strays():
+                # they may hold the very port that is to be given away
+                self._end_strays(service)
         return ports.claim(self._instance, services, fixed, running)[1]
 
     def release(self) -> None:
@@ -42,12 +45,10 @@ class ProcessRuntime:
         record = records.read(self._instance, service.name)
         if record.is_running():
             return False
-        if record.may_have_strays():
-            self._end_strays(service.name)
         launch = recipes.RECIPES[service.name](site)
         log = self._instance.log(service.name)
         port = self.endpoint(service.name, View.HOST).port
-        record = record.next_start(port, logs.size(log))
+        record = record.next_start(port, logs.size(log), service.fingerprint(site))
         records.write(self._instance, service.name, record)
         self._launch(service.name, record, launch, log)
         self._keep_logs()
@@ -94,6 +95,7 @@ class ProcessRuntime:
             since=record.since,
             restarts=record.restarts,
             memory=processes.memory(identity) if memory and identity else 0,
+            fingerprint=record.fingerprint,
         )
 
     def endpoint(self, service: str, view: View) -> Endpoint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,8 @@ def test_a_full_disk_does_not_keep_a_log_from_being_emptied(
         pytest.param({}, False, id="nothing was started"),
         pytest.param({"s3": {"status": "stopped", "pid": 0}}, False, id="stopped"),
         pytest.param({"s3": {"status": "running", "pid": os.getpid()}}, True, id="running"),
-        pytest.param({"s3": {"status": "starting", "pid": 0}}, True, id="about to run"),
+        pytest.param({"s3": {"status": "starting", "pid": 0, "since": time.time()}}, True, id="about to run"),
+        pytest.param({"s3": {"status": "starting", "pid": 0, "since": 0.0}}, False, id="killed in its start"),
         pytest.param({"s3": {"status": "running", "pid": 2**22 + 1}}, False, id="crashed"),
         pytest.param({"logkeeper": {"status": "running", "pid": os.getpid()}}, False, id="itself alone"),
         pytest.param({"s3": "damaged"}, False, id="damaged"),

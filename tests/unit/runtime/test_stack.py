@@ -39,6 +39,9 @@ class FakeService:
     def may_start(self, site: Site) -> bool:
         return bool(self._do("may_start", not self.needs))
 
+    def fingerprint(self, site: Site) -> str:
+        return str(self.answers["fingerprint"]()) if "fingerprint" in self.answers else ""
+
     def answer(self, site: Site) -> str:
         return str(self._do("answer", f"{self.name} answers"))
 
@@ -80,6 +83,9 @@ class FakeRuntime:
     def condition(self, service: Service, *, memory: bool = False) -> Condition:
         phase = Phase.RUNNING if service.name in self.running else Phase.CRASHED
         return Condition(phase, pid=1, memory=1 if memory else 0)
+
+    def close(self) -> None:
+        self.closed = True
 
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
         return (f"the last words of {service}",)
