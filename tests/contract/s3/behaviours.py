@@ -209,17 +209,6 @@ def _(lake: Lake, key: str, world: World) -> None:
     assert lake.read(key) == b"first"
 
 
-@behaviour("if-none-match-condition", Source(s.ERRORS.url, "the error of a 412 names its Condition"))
-def _(lake: Lake, key: str, world: World) -> None:
-    lake.put_object(Key=key, Body=b"first")
-    try:
-        lake.put_object(Key=key, Body=b"second", IfNoneMatch="*")
-    except ClientError as error:
-        assert error.response["Error"].get("Condition") == "If-None-Match"
-    else:
-        raise AssertionError("the second put was not refused")
-
-
 @behaviour("if-match-write", s.CONDITIONAL_WRITES)
 def _(lake: Lake, key: str, world: World) -> None:
     etag = lake.put_object(Key=key, Body=b"first")["ETag"]

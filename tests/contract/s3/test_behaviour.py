@@ -24,3 +24,12 @@ def test_s3_behaves_as_aws_documents_it(
         told[behaviour.id] = f"differs: {error}".splitlines()[0]
     else:
         told[behaviour.id] = "right"
+
+
+def test_a_refused_write_names_its_condition(world: World) -> None:
+    """AWS does this and documents it nowhere; s3fs tells an exclusive create that lost by it."""
+    lake = Lake(world)
+    lake.put_object(Key="named-condition", Body=b"first")
+    with pytest.raises(ClientError) as told:
+        lake.put_object(Key="named-condition", Body=b"second", IfNoneMatch="*")
+    assert told.value.response["Error"]["Condition"] == "If-None-Match"
