@@ -2,14 +2,14 @@
 
 Before a path is first changed in a transaction, a line in ``journal/active`` says what was there, and what
 was there is *moved* into ``journal/``. Moving, unlike a hard link, works on every file system and for folders
-too; nobody sees the gap, because one thread serves all requests. Removing ``active`` is the commit. A start
-that finds ``active`` moves everything back; a move is atomic, so recovery may itself be killed and repeated.
+too; nobody sees the gap, because one thread serves all requests. Emptying ``active`` is the commit. A start
+that finds lines in it moves everything back; a move is atomic, so recovery may be killed and repeated.
 
 The promise covers the death of the process. It does not cover power loss: nothing is synced to the disk.
 """
 
 # strings, not Path: this runs in every write
-# ruff: noqa: PTH103, PTH104, PTH105, PTH108, PTH112, PTH118, PTH119, PTH123, PTH208
+# ruff: noqa: PTH103, PTH104, PTH108, PTH112, PTH118, PTH119, PTH123, PTH208
 from __future__ import annotations
 
 import contextlib
@@ -20,6 +20,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+_ACTIVE = "active"
 _MOVED = "moved"
 _ABSENT = "absent"
 
@@ -34,8 +35,9 @@ class Journal:
     def __init__(self, root: Path) -> None:
         self._root = os.path.realpath(root)
         self._folder = os.path.join(self._root, "journal")
-        self._active = os.path.join(self._folder, "active")
-        self._fd: int | None = None
+        self._active = os.path.join(self._folder, _ACTIVE)
+        self._prefix = os.path.join(self._root, "")
+        self._fd = -1
         self._noted: dict[str, str | None] = {}
         self._serial = 0
         self._open = False
@@ -58,9 +60,11 @@ class Journal:
         """
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         undone = self._undo(list(self._read_active()))
-        self._unlink_active()
+        self._fd = os.open(self._active, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._fd, 0)
         for leftover in os.listdir(self._folder):
-            _discard(os.path.join(self._folder, leftover))
+            if leftover != _ACTIVE:
+                _discard(os.path.join(self._folder, leftover))
         return undone
 
     def begin(self) -> None:
@@ -73,7 +77,7 @@ class Journal:
         """Make the transaction's changes final."""
         moved = [backup for backup in self._noted.values() if backup]
         if self._noted:
-            self._unlink_active()
+            os.ftruncate(self._fd, 0)
         self._close()
         for backup in moved:
             with contextlib.suppress(OSError):  # the next start clears it
@@ -83,28 +87,24 @@ class Journal:
         """Take the transaction's changes back. Raises OSError when the disk refuses; a start repeats it."""
         entries = [(path, backup) for path, backup in self._noted.items()]
         self._undo(entries)
-        self._unlink_active()
+        os.ftruncate(self._fd, 0)
         self._close()
 
     def write(self, path: str, data: bytes | memoryview) -> None:
-        """Replace the file at ``path`` (mode 0600), whole. Raises OSError."""
-        temporary = self._new_name()
+        """Put a file with ``data`` at ``path`` (mode 0600). Raises OSError."""
         with self._failing():
-            try:
-                _write_whole(temporary, data)
-                self._note(path)
-                os.replace(temporary, path)
-            except BaseException:
-                _discard(temporary)
-                raise
+            self._note(path)
+            # In place: what was there has been moved, and a half-written file is taken back.
+            _write_whole(path, data)
 
     def remove(self, path: str) -> None:
         """Remove the file or folder at ``path``, when there is one. Raises OSError."""
         with self._failing():
             if os.path.lexists(path):
-                self._note(path)
-                # Noted before in this transaction: what lies there now is the transaction's own.
-                _discard(path)
+                if path in self._noted:
+                    _discard(path)  # the transaction's own; what was there before has been moved
+                else:
+                    self._note(path)
 
     def _failing(self) -> _Failing:
         if not self._open:
@@ -116,7 +116,7 @@ class Journal:
     def _note(self, path: str) -> None:
         if path in self._noted:
             return
-        relative = os.path.relpath(path, self._root)
+        relative = self._relative(path)
         if not os.path.lexists(path):
             self._append([_ABSENT, relative])
             self._noted[path] = None
@@ -127,8 +127,6 @@ class Journal:
         os.rename(path, backup)
 
     def _append(self, entry: list[str]) -> None:
-        if self._fd is None:
-            self._fd = os.open(self._active, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         line = json.dumps(entry).encode() + b"\n"
         if os.write(self._fd, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._active)
@@ -167,16 +165,12 @@ class Journal:
                 undone += 1
         return undone
 
-    def _unlink_active(self) -> None:
-        try:
-            os.unlink(self._active)
-        except FileNotFoundError:
-            return
+    def _relative(self, path: str) -> str:
+        if path.startswith(self._prefix):
+            return path[len(self._prefix) :]
+        return os.path.relpath(os.path.realpath(path), self._root)
 
     def _close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-        self._fd = None
         self._noted = {}
         self._open = False
         self._failure = None
@@ -201,7 +195,7 @@ class _Failing:
 
 
 def _write_whole(path: str, data: bytes | memoryview) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         view = memoryview(data)
         while view:
