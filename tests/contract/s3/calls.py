@@ -271,6 +271,16 @@ def dot_segments(world: World, bucket: str, key: str) -> Answer:
     return wire.send("PUT", url, wire.signed(world, "PUT", url, body=BODY), BODY)[0]
 
 
+def disguised(method: str, query: str = "", headers: dict[str, str] | None = None) -> Call:
+    """A request that names another action than the one it does, well signed."""
+
+    def call(world: World, bucket: str, key: str) -> Answer:
+        url, body = wire.url_of(world, bucket, key, query), BODY if method == "PUT" else b""
+        return wire.send(method, url, wire.signed(world, method, url, headers=headers, body=body), body)[0]
+
+    return call
+
+
 def anonymous(method: str, query: str = "", body: bytes = b"") -> Call:
     def call(world: World, bucket: str, key: str) -> Answer:
         return wire.send(method, wire.url_of(world, bucket, key, query), body=body)[0]

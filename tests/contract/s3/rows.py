@@ -212,6 +212,11 @@ def boundary_rows() -> Iterator[Row]:
             for bucket, expect in (("lake", ALLOW), ("public", ALLOW), ("other", DENY)):
                 yield Row(f"{call} {bucket} odd-{name}", READS[call][0], bucket, key, expect, s.KEYS)
         yield Row(f"bulk-delete lake odd-{name}", c.bulk_delete, "lake", key, Answer(200, "Deleted"), s.KEYS)
+    for method in ("PUT", "DELETE"):
+        by_query = c.disguised(method, "Action=GetObject")
+        by_header = c.disguised(method, headers={"x-amz-target": "S3.GetObject"})
+        yield Row(f"disguised-by-query-{method} public", by_query, "public", "*", DENY, s.PERMISSIONS)
+        yield Row(f"disguised-by-header-{method} public", by_header, "public", "*", DENY, s.PERMISSIONS)
     yield Row("put public//.s3keep", c.double_slash, "public", ".s3keep", DENY, s.KEYS)
     yield Row("put lake//x", c.double_slash, "lake", "x", ALLOW, s.KEYS)
     yield Row("put public/x/../.s3keep", c.dot_segments, "public", ".s3keep", DENY, s.KEYS, observed=True)
