@@ -91,13 +91,19 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _end(stop: asyncio.Event) -> None:
+    """Ask for an orderly end, and end anyhow when a client holds it up: all that was acknowledged is kept."""
+    stop.set()
+    asyncio.get_running_loop().call_later(_GRACE + 1, os._exit, 0)
+
+
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     from .engine import load_engine
     from .gate import Gate
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _end, stop)
     engine = load_engine(settings)
 
     from hypercorn.asyncio import serve

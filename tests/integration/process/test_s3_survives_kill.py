@@ -634,9 +634,19 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(server: Server) -> No
     time.sleep(0.3)
     connection.send(b"-half")
     assert connection.getresponse().status == 200
+    connection.close()
     assert server.process.wait(15) == 0
     server.start()
     assert s3.get_object(Bucket="lake", Key="k")["Body"].read() == b"first-half"
+
+
+def test_a_client_that_never_finishes_does_not_hold_up_the_end(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"PUT /lake/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
+        assert server.health() == 200
+        before = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - before < 8
 
 
 def test_nothing_of_the_callers_environment_is_used(server: Server) -> None:
