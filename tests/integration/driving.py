@@ -140,6 +140,8 @@ class Dev:
 
     def destroy(self) -> None:
         """Leave nothing, whatever a test did; fails when ``down --purge`` could not do it alone."""
+        if not self.root.exists() and not self.processes():
+            return
         said = self("down", "--purge", code=None)
         wait_until(lambda: not self.processes(), seconds=5)
         left = self.processes()

@@ -232,7 +232,7 @@ def test_env_can_be_evaluated_by_a_shell(shared: Dev) -> None:
         (("env", "--as", "root"), 2, "there is no role 'root'"),
         (("env", "--view", "moon"), 2, "there is no view 'moon'"),
         (("env", "--view", "pod"), 2, "a pod cannot reach"),
-        (("logs", "mysql"), 2, "there is no service 'mysql'"),
+        (("logs", "--service", "mysql"), 2, "there is no service 'mysql'"),
         (("run", "/not/there.ipynb"), 2, "there is no notebook /not/there.ipynb"),
         (("run", "/etc/hostname"), 2, "is not a notebook"),
         (("up", "--runtime", "vm"), 2, "there is no runtime 'vm'"),
@@ -246,7 +246,7 @@ def test_wrong_use_is_one_line(shared: Dev, words: tuple[str, ...], code: int, m
 
 def test_logs_shows_the_last_lines_of_each_service(shared: Dev) -> None:
     every = shared("logs", "--lines", "500").out
-    jupyter = shared("logs", "jupyter", "--lines", "1").out
+    jupyter = shared("logs", "--service", "jupyter", "--lines", "1").out
 
     assert {line.split()[0] for line in every.splitlines()} >= {"postgres", "jupyter"}
     assert len(jupyter.splitlines()) == 1
