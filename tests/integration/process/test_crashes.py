@@ -87,15 +87,20 @@ def test_a_killed_service_shows_as_crashed_and_up_heals_it_alone(
     dev.expect_no_strays()
 
 
-def test_all_services_killed_at_once_are_healed(dev: Dev, running: dict[str, int]) -> None:
-    write(dev.contract(), "before all died")
-    for pid in running.values():
-        kill(pid)
+def test_after_a_reboot_nothing_has_crashed_and_up_brings_the_data_back(
+    dev: Dev, running: dict[str, int]
+) -> None:
+    write(dev.contract(), "before the reboot")
+    for process in dev.processes():
+        kill(process.pid)
+    for path in dev.instance.records.glob("*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "birth": "another-boot:1"}))
 
-    dev.services(code=4)
-    dev.up()
+    assert {row["state"] for row in dev.services(code=3).values()} == {"stopped"}
+    services = dev.up()
 
-    assert read(dev.contract()) == ("before all died",) * 2
+    assert [row["restarts"] for row in services.values()] == [0, 0, 0]
+    assert read(dev.contract()) == ("before the reboot",) * 2
 
 
 def test_a_killed_service_does_not_keep_down_from_ending_the_rest(dev: Dev, running: dict[str, int]) -> None:
@@ -224,12 +229,8 @@ def test_a_recorded_pid_that_is_somebody_elses_now_survives_up_and_down(dev: Dev
     bystander = subprocess.Popen(["sleep", "600"])
     try:
         for service in SERVICES:
-            record = {
-                "status": "running",
-                "pid": bystander.pid,
-                "birth": "another-boot:1",
-                "port": dev.ports[service],
-            }
+            birth = {"pid": bystander.pid, "birth": "another-boot:1"}
+            record = {"status": "running", "port": dev.ports[service], **birth}
             (dev.instance.records / f"{service}.json").write_text(json.dumps(record))
         dev.services(code=3)
         dev.up()

@@ -121,11 +121,10 @@ def test_a_fixed_port_that_is_taken_is_a_conflict_and_the_holder_is_named(make: 
     dev.expect_nothing_left()
 
 
-def test_a_taken_port_that_is_not_fixed_gives_way_to_the_next_free_one(make: Make, listener: int) -> None:
-    dev = make("moved")
-    dev.up()
+def test_a_taken_port_that_is_not_fixed_gives_way_to_the_next_free_one(pair: tuple[Dev, Dev]) -> None:
+    _, dev = pair
+    had = int(dev.contract()["AWS_ENDPOINT_URL"].rpartition(":")[2])
     dev("down")
-    had = dev.ports.pop("s3")
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", had))

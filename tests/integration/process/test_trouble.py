@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,12 @@ from integration.driving import (
 pytestmark = pytest.mark.integration
 STRANGER = "nobody"
 needs_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="not root here: what root alone can set up is NOT tested"
+    os.geteuid() != 0, reason="not root: what root alone can set up is NOT tested"
 )
 
 
 def test_a_bad_project_file_shows_all_its_problems_at_once(make: Make, scratch: Path) -> None:
-    dev = make("bad", checkout=copy_checkout(scratch / "bad"))
+    dev = make("bad", checkout=copy_checkout(scratch / "bad"), ports={})
     (dev.checkout / "devenv.yaml").write_text(
         "naem: habari\nports:\n  jupyter: eight\n  s3: 70000\nbuckets:\n  lake: Not_A_Bucket\n"
     )
@@ -79,22 +79,20 @@ def test_a_bad_name_for_an_instance_is_said_in_the_words_of_the_command(shared: 
     assert "--instance" in said.error + said.err
 
 
-def test_data_of_another_postgresql_are_left_alone(make: Make) -> None:
-    dev = make("older")
-    dev.up()
-    dev("down")
-    version = dev.root / "postgres" / "data" / "PG_VERSION"
-    made_by = version.read_text()
-    before = contents(dev.root / "postgres" / "data")
-    version.write_text("9\n")
+def test_data_of_another_postgresql_are_left_alone(shared: Dev) -> None:
+    shared("down")
+    data = shared.root / "postgres" / "data"
+    made_by = (data / "PG_VERSION").read_text()
+    before = contents(data)
+    (data / "PG_VERSION").write_text("9\n")
 
-    said = dev("up", code=6)
+    said = shared("up", code=6)
 
     assert "made by PostgreSQL 9" in said.error
-    dev.expect_nothing_left()
-    version.write_text(made_by)
-    assert contents(dev.root / "postgres" / "data") == before
-    dev.up()
+    shared.expect_nothing_left()
+    (data / "PG_VERSION").write_text(made_by)
+    assert contents(data) == before
+    shared.up()
 
 
 def test_a_foreign_folder_in_the_place_of_the_state_is_left_alone(make: Make) -> None:
@@ -109,46 +107,66 @@ def test_a_foreign_folder_in_the_place_of_the_state_is_left_alone(make: Make) ->
     shutil.rmtree(dev.root)
 
 
+MountDisk = Callable[[int], Path]
+
+
 @pytest.fixture
-def small_disk(scratch: Path) -> Iterator[Path]:
-    """A file system of 40 MB."""
-    place = scratch / "small disk"
-    place.mkdir(mode=0o755)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=40m,mode=755", "tmpfs", place], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here ({mounted.stderr!r}): a full disk is NOT tested")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+def mount_disk(scratch: Path) -> Iterator[MountDisk]:
+    """Mount a file system of so many MB that goes with the test."""
+    places: list[Path] = []
+
+    def mount(megabytes: int) -> Path:
+        place = scratch / f"disk of {megabytes} MB"
+        place.mkdir()
+        options = f"size={megabytes}m,mode=755"
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True)
+        if mounted.returncode:
+            pytest.skip(f"no file system can be mounted here ({mounted.stderr!r}): a full disk is NOT tested")
+        places.append(place)
+        return place
+
+    yield mount
+    for place in places:
+        subprocess.run(["umount", "--lazy", place], check=True)
+        place.rmdir()
 
 
 @needs_root
 def test_a_disk_without_room_is_named_before_anything_is_made(
-    make: Make, machine_root: Path, small_disk: Path
+    make: Make, machine_root: Path, mount_disk: MountDisk
 ) -> None:
-    furnish(small_disk / "data", machine_root)
-    dev = make("small", data_root=small_disk / "data")
+    disk = mount_disk(40)
+    furnish(disk / "data", machine_root)
+    dev = make("small", data_root=disk / "data")
 
     said = dev("up", code=5)
 
-    assert str(small_disk) in said.error
+    assert str(disk) in said.error
     assert re.search(r"\d+ MB", said.error)
-    dev.expect_nothing_left()
+    assert not dev.root.exists()
 
 
 @needs_root
-def test_a_disk_that_is_full_is_named(make: Make, machine_root: Path, small_disk: Path) -> None:
-    furnish(small_disk / "data", machine_root)
-    dev = make("full", data_root=small_disk / "data")
-    with (small_disk / "ballast").open("wb") as ballast, pytest.raises(OSError, match="No space left"):
+@pytest.mark.slow
+def test_a_disk_that_gets_full_loses_nothing_and_down_still_works(
+    make: Make, machine_root: Path, mount_disk: MountDisk
+) -> None:
+    disk = mount_disk(500)
+    furnish(disk / "data", machine_root)
+    dev = make("full", data_root=disk / "data")
+    services = dev.up()
+    with (disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space left"):
         while True:
-            ballast.write(b"x" * 2**20)
-            ballast.flush()
+            ballast.write(b"x" * 4096)
 
-    assert str(small_disk) in dev("up", code=5).error
+    assert pids(dev.services()) == pids(services)
+    assert str(disk) in dev("up", code=5).error
+    assert pids(dev.services()) == pids(services), "what ran goes on"
+    dev("down")
     dev.expect_nothing_left()
-    (small_disk / "ballast").unlink()
+    (disk / "ballast").unlink()
+    dev.up()
+    dev.destroy()
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +176,7 @@ def account() -> str | None:
 
 
 @pytest.fixture(scope="module")
-def user(
-    make: Make, account: str | None, scratch: Path, machine_root: Path, environ: Mapping[str, str]
-) -> Dev:
+def user(make: Make, account: str | None, scratch: Path, machine_root: Path) -> Dev:
     """A normal user whose checkout has a path that scripts trip over."""
     python = python_for(account) if account else None
     if account and python is None:
@@ -178,13 +194,11 @@ def user(
 
 
 @pytest.mark.slow
-def test_a_normal_user_works_in_a_folder_with_spaces_and_letters_of_any_script(
-    user: Dev, account: str | None
-) -> None:
+def test_a_normal_user_works_in_a_folder_with_spaces_and_letters_of_any_script(user: Dev) -> None:
     services = user.up()
 
     assert {row["state"] for row in services.values()} == {"ready"}
-    assert {process.username() for process in user.processes()} == {account or getpass.getuser()}
+    assert {process.username() for process in user.processes()} == {user.account or getpass.getuser()}
     sample = user.checkout / "jupyter" / "samples" / "01-read-write-explore.ipynb"
     user("run", str(sample))
     user("down")
