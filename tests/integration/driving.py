@@ -64,6 +64,7 @@ class Dev:
     ports: dict[str, int] = field(default_factory=dict)
     # what the first ``up`` printed
     first: Said | None = None
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def instance(self) -> Instance:
@@ -87,7 +88,7 @@ class Dev:
 
     def begin(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own, as a shell does for what is typed."""
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [str(self.checkout / "dev"), words[0], "--instance", self.name, *words[1:]],
             env={**self.environ, **self._port_variables(), **variables},
             cwd="/",
@@ -98,6 +99,8 @@ class Dev:
             start_new_session=True,
             **as_account(self.account),
         )
+        self.begun.append(child)
+        return child
 
     def up(self, **variables: str) -> dict[str, dict[str, Any]]:
         """Bring it up and return its services by name."""
@@ -122,7 +125,7 @@ class Dev:
         return lines
 
     def processes(self) -> list[psutil.Process]:
-        """All processes of this instance: by the mark, by PostgreSQL's titles, and by the state folder."""
+        """All of this instance: by the mark, by PostgreSQL's titles, by the state folder, by their home."""
         return [each for each in psutil.process_iter() if self._owns(each)]
 
     def expect_nothing_left(self, *, within: float = 5) -> None:
@@ -140,15 +143,20 @@ class Dev:
 
     def destroy(self) -> None:
         """Leave nothing, whatever a test did; fails when ``down --purge`` could not do it alone."""
+        for child in self.begun:
+            if child.poll() is None:
+                child.kill()
+                child.communicate()
         if not self.root.exists() and not self.processes():
             return
         said = self("down", "--purge", code=None)
         wait_until(lambda: not self.processes(), seconds=5)
         left = self.processes()
+        told = describe(left)
         for process in left:
             kill(process.pid)
         assert said.code == 0, said
-        assert not left, describe(left)
+        assert not left, told
 
     def _owns(self, process: psutil.Process) -> bool:
         if process.pid == os.getpid():
@@ -159,7 +167,9 @@ class Dev:
                 return True
             if any(str(self.root) in word for word in words):
                 return True
-            return process.environ().get(MARK_VARIABLE, "").startswith(f"{self.instance.id}/")
+            environ = process.environ()
+            marked = environ.get(MARK_VARIABLE, "").startswith(f"{self.instance.id}/")
+            return marked or environ.get("HOME", "").startswith(str(self.root))
         except (psutil.Error, OSError):
             return False
 

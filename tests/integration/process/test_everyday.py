@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from integration.conftest import HOME_FILES, contents
-from integration.driving import CHECKOUT, SERVICES, Dev, pids
+from integration.driving import CHECKOUT, SERVICES, Dev, describe, kill, pids, wait_until
 
 pytestmark = pytest.mark.integration
 SAMPLES = sorted((CHECKOUT / "jupyter" / "samples").glob("*.ipynb"))
@@ -262,6 +265,54 @@ def notebook(path: Path, *cells: str) -> str:
     }
     path.write_text(json.dumps(content))
     return str(path)
+
+
+def test_logs_can_be_followed_until_ctrl_c(shared: Dev) -> None:
+    child = shared.begin("logs", "--follow", "--lines", "0")
+    log = shared.instance.log("s3")
+
+    def write_until_seen() -> str:
+        with log.open("a") as handle:
+            handle.write("a line of this test\n")
+        assert child.stdout is not None
+        return child.stdout.readline() if select.select([child.stdout], [], [], 0.3)[0] else ""
+
+    assert wait_until(lambda: "a line of this test" in write_until_seen(), seconds=10)
+    os.killpg(child.pid, signal.SIGINT)
+    _, err = child.communicate(timeout=10)
+
+    assert child.returncode == 130
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_a_notebook_ends_with_the_command_that_runs_it(
+    shared: Dev, tmp_path: Path, how: signal.Signals
+) -> None:
+    begun = tmp_path / "begun"
+    file = notebook(
+        tmp_path / "long.ipynb", f"open({str(begun)!r}, 'w').close()", "import time; time.sleep(99)"
+    )
+    before = {process.pid for process in shared.processes()}
+    child = shared.begin("run", file)
+    assert wait_until(begun.exists, seconds=30)
+
+    if how is signal.SIGINT:
+        os.killpg(child.pid, how)
+    else:
+        child.kill()
+    child.wait(20)
+
+    def added() -> list[psutil.Process]:
+        return [process for process in shared.processes() if process.pid not in before]
+
+    gone = wait_until(lambda: not added(), seconds=10)
+    told = describe(added())
+    for process in added():
+        kill(process.pid)
+    child.communicate()
+    assert gone, told
+    assert child.returncode == (130 if how is signal.SIGINT else -9)
 
 
 def test_a_cell_that_fails_is_shown_and_no_secret_with_it(shared: Dev, tmp_path: Path) -> None:

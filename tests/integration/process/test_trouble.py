@@ -23,9 +23,7 @@ from integration.driving import (
 
 pytestmark = pytest.mark.integration
 STRANGER = "nobody"
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="not root: what root alone can set up is NOT tested"
-)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="not root: what only root can set up is NOT tested")
 
 
 def test_a_bad_project_file_shows_all_its_problems_at_once(make: Make, scratch: Path) -> None:
