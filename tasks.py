@@ -41,9 +41,9 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         except DevenvError as error:
             _fail(reporter, error)
         except OSError as error:
-            from devenv import trouble
+            from devenv import project, state, trouble
 
-            known = trouble.foreseen(error, Path.cwd())
+            known = trouble.foreseen(error, state.data_root(project.environment()))
             if known is None:
                 raise
             _fail(reporter, known)
@@ -139,7 +139,6 @@ def environment(
 
 
 @task(
-    positional=["service"],
     help={
         **COMMON,
         "service": "postgres, s3 or jupyter (default: all)",
@@ -150,7 +149,7 @@ def environment(
 @_guarded
 def logs(
     context: Context,
-    service: str | None = None,
+    service: str = "",
     lines: int = 50,
     follow: bool = False,
     instance: str | None = None,
@@ -158,11 +157,11 @@ def logs(
 ) -> None:
     """Print the last lines of a service's log.
 
-    Example: ./dev logs jupyter --lines 100
+    Example: ./dev logs --service jupyter --lines 100
     """
     from devenv import level
 
-    level.logs(context.config.reporter, instance=instance, service=service or "", lines=lines, follow=follow)
+    level.logs(context.config.reporter, instance=instance, service=service, lines=lines, follow=follow)
 
 
 @task(help={**COMMON, **JSON})

@@ -13,9 +13,10 @@ from pathlib import Path
 from devenv import docker_engine, environments, processes, state
 from devenv.errors import DevenvError
 from devenv.report import Reporter
-from devenv.runtimes.process.ports import FIRST_CHOICE
+from devenv.runtimes.ports import FIRST_CHOICE
+from devenv.runtimes.process.runtime import ENVIRONMENT_NAMES
 from devenv.services.notebook_environment import PROXIES
-from devenv.session import ENVIRONMENT_NAMES, NEEDED_BYTES, Session
+from devenv.session import NEEDED_BYTES, Session
 
 MISSING_CODE = 5
 WANTED_MEMORY = 1024**3

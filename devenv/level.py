@@ -34,7 +34,7 @@ def up(reporter: Reporter, *, instance: str | None, runtime: str | None, json: b
         session.instance.create()
         names = tuple(service.name for service in session.services)
         block.enter_context(reporter.progress(names, title=f"up {session.instance.id}"))
-        session.make_environments(reporter.step)
+        session.runtime.prepare(reporter.step)
         session.vault.fill()
         for note in session.claim_ports():
             reporter.warn(note)
@@ -63,6 +63,8 @@ def down(reporter: Reporter, *, instance: str | None, purge: bool, json: bool) -
         block.enter_context(reporter.progress((), title=f"down {session.instance.id}"))
         stopped = session.stack(reporter.step).down()
         session.runtime.close()
+        if purge:
+            session.runtime.purge()
         purged = session.instance.purge() if purge else False
     if json:
         reporter.data({"instance": session.instance.id, "stopped": stopped, "purged": purged})

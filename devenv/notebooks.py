@@ -7,6 +7,7 @@ that :class:`Transcript` reads.
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def check(file: Path, output: Path | None) -> None:
 
 def argv(python: Path, file: Path, output: Path | None, timeout: float | None) -> tuple[str, ...]:
     """The words of the command; none of them is a secret."""
-    words = [str(python), str(_SCRIPT), str(file.absolute())]
+    words = [str(python), str(_SCRIPT), str(file.absolute()), "--parent", str(os.getpid())]
     if output is not None:
         words += ["--output", str(output.absolute())]
     if timeout is not None:

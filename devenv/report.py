@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 State = Literal["waiting", "starting", "ready", "stopping", "stopped", "failed", "skipped"]
+# of a service or another row: its state, and a detail
+Progress = Callable[[str, State, str], None]
 
 _BUSY = frozenset(("starting", "stopping"))
 _STYLES: Mapping[State, str] = {

@@ -5,20 +5,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from devenv import environments, project, state
 from devenv.credentials import Vault
 from devenv.errors import MissingError, UsageError
 from devenv.project import Project
+from devenv.report import Progress
 from devenv.runtimes.process import ProcessRuntime
 from devenv.runtimes.runtime import Condition, Runtime
 from devenv.services.jupyter import JupyterService
 from devenv.services.postgres import PostgresService
 from devenv.services.s3 import S3Service
 from devenv.services.service import Service, Site
-from devenv.stack import Progress, Stack
+from devenv.stack import Stack
 from devenv.state import Instance
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -26,7 +27,6 @@ REMEMBERED = "level.json"
 RUNTIMES = ("process", "compose")
 # PostgreSQL's first data, a WAL segment and some room for a notebook's own files.
 NEEDED_BYTES = 300 * 1024 * 1024
-ENVIRONMENT_NAMES = ("s3", "notebook")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Session:
             instance=self.instance,
             vault=self.vault,
             endpoint=self.runtime.endpoint,
+            view=self.runtime.view,
             notebook_python=environments.python(notebook),
         )
 
@@ -112,11 +113,9 @@ class Session:
 
     def claim_ports(self) -> list[str]:
         """Give every service that the runtime runs an address; notes about ports that had to move."""
-        names = tuple(service.name for service in self.services)
         ports = self.project.ports
-        return self.runtime.claim(
-            names, {"jupyter": ports.jupyter, "s3": ports.s3, "postgres": ports.postgres}
-        )
+        fixed = {"jupyter": ports.jupyter, "s3": ports.s3, "postgres": ports.postgres}
+        return self.runtime.claim(self.services, fixed)
 
     def is_known(self) -> bool:
         """Whether this instance was ever up."""
@@ -144,17 +143,6 @@ class Session:
                 f" of the {NEEDED_BYTES // 2**20} that are needed",
                 hint="Free some space there, or set HABARI_DATA_ROOT to a folder on another disk",
             )
-
-    def make_environments(self, progress: Progress) -> None:
-        """Install what is missing of the S3 engine's and the notebooks' environment."""
-        for name in ENVIRONMENT_NAMES:
-            environment = environments.locate(name, self.instance.data_root)
-            if environments.is_current(environment):
-                continue
-            row = f"{name} environment"
-            progress(row, "starting", "")
-            environments.ensure(environment, partial(progress, row, "starting"), self.environ)
-            progress(row, "ready", str(environment.home))
 
 
 def _check_instance(name: str) -> None:

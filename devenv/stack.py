@@ -10,16 +10,13 @@ from dataclasses import dataclass
 
 from devenv import waiting
 from devenv.errors import DevenvError, InterruptedByUser
-from devenv.report import State
+from devenv.report import Progress
 from devenv.runtimes.runtime import Condition, Phase, Runtime
 from devenv.services.service import Service, Site
 from devenv.waiting import NotYet
 
 ANSWER_SECONDS = 90
 PROOF_SECONDS = 60
-
-# (service, state, detail)
-Progress = Callable[[str, State, str], None]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from devenv import waiting
 from devenv.errors import ConflictError
@@ -127,16 +127,11 @@ class Instance:
         path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         with path.open("a+") as handle:
             self._acquire(handle, path, on_wait, seconds)
-            handle.seek(0)
-            handle.truncate()
-            handle.write(f"{doing} (pid {os.getpid()})")
-            handle.flush()
+            _note(handle, f"{doing} (pid {os.getpid()})")
             try:
                 yield
             finally:
-                handle.seek(0)
-                handle.truncate()
-                handle.flush()
+                _note(handle, "")
 
     def _acquire(self, handle: Any, path: Path, on_wait: Callable[[str], None], seconds: float) -> None:
         def taken() -> bool:
@@ -154,6 +149,13 @@ class Instance:
             raise ConflictError(
                 f"{holder} still holds {self.id} after {seconds:g} s", hint="Try again when it is done"
             )
+
+
+def _note(handle: TextIO, text: str) -> None:
+    """Say who holds the lock. It is for people alone, so a full disk does not matter here."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle.fileno(), 0)
+        os.pwrite(handle.fileno(), text.encode(), 0)
 
 
 def read_json(path: Path) -> Any:

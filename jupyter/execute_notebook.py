@@ -1,6 +1,6 @@
 """Execute a notebook cell by cell in a fresh kernel, and tell on stderr how it goes, one JSON object a line.
 
-    python execute_notebook.py FILE [--output OUT|-] [--timeout SECONDS]
+    python execute_notebook.py FILE [--output OUT|-] [--timeout SECONDS] [--parent PID]
 
 Runs in the notebook environment (nbclient, nbformat). The lines:
 
@@ -55,7 +55,9 @@ class TooLongError(Exception):
 class Execution(NotebookClient):
     """One run of one notebook, which a signal or a deadline can stop."""
 
-    def __init__(self, notebook: nbformat.NotebookNode, folder: Path, deadline: float | None) -> None:
+    def __init__(
+        self, notebook: nbformat.NotebookNode, folder: Path, deadline: float | None, parent: int = 0
+    ) -> None:
         super().__init__(
             notebook,
             timeout=None,
@@ -66,6 +68,7 @@ class Execution(NotebookClient):
             on_cell_executed=self._cell_ran,
         )
         self.deadline = deadline
+        self.starter = parent
         self.of = sum(1 for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip())
         self.running: nbformat.NotebookNode | None = None
         self.number = 0
@@ -87,6 +90,8 @@ class Execution(NotebookClient):
         if self.deadline is not None:
             late = TooLongError(f"the notebook did not finish within {self.deadline:g} s")
             loop.call_later(self.deadline, self._stop, late)
+        if self.starter:
+            self._look_for(self.starter)
         try:
             await self.async_execute()
         except (Exception, asyncio.CancelledError) as trouble:
@@ -101,6 +106,13 @@ class Execution(NotebookClient):
             loop.add_signal_handler(number, self._on_signal, number)
         # Without it every account of the machine could read the cells' outputs from the kernel's ports.
         await super().async_start_new_kernel(transport_encryption="auto", **options)
+
+    def _look_for(self, parent: int) -> None:
+        """Stop once ``parent`` is not the parent any more: a killed command leaves no run behind."""
+        if os.getppid() != parent:
+            self._stop(SignalledError())
+        else:
+            asyncio.get_running_loop().call_later(1, self._look_for, parent)
 
     def _on_signal(self, number: int) -> None:
         self._interrupts += number == signal.SIGINT
@@ -191,9 +203,9 @@ def readable_traceback(cell: nbformat.NotebookNode | None) -> list[str]:
     return [line for index, part in enumerate(parts) if index not in hidden for line in part.splitlines()]
 
 
-def execute(notebook: nbformat.NotebookNode, folder: Path, deadline: float | None) -> int:
+def execute(notebook: nbformat.NotebookNode, folder: Path, deadline: float | None, parent: int = 0) -> int:
     """Run the notebook, tell how it goes and return the exit code."""
-    run = Execution(notebook, folder, deadline)
+    run = Execution(notebook, folder, deadline, parent)
     try:
         asyncio.run(run.run())
     except SignalledError:
@@ -220,6 +232,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("file", type=Path, help="the notebook; it is never changed")
     parser.add_argument("--output", help="where the notebook with its outputs goes; - is stdout")
     parser.add_argument("--timeout", type=float, help="seconds that the whole notebook may take")
+    parser.add_argument("--parent", type=int, default=0, help="stop when this pid is not the parent any more")
     return parser.parse_args()
 
 
@@ -235,7 +248,7 @@ def main() -> int:
     except InvalidError as trouble:
         tell({"invalid": str(trouble)})
         return EXIT_INVALID
-    code = execute(notebook, arguments.file.absolute().parent, arguments.timeout)
+    code = execute(notebook, arguments.file.absolute().parent, arguments.timeout, arguments.parent)
     if arguments.output is not None and code != EXIT_INVALID:
         write_notebook(notebook, arguments.output, stdout)
     return code

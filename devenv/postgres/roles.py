@@ -91,7 +91,7 @@ def connected(port: int, user: str, password: str, database: str) -> Iterator[Co
     except psycopg.OperationalError as error:
         raise UnhealthyError(
             f"PostgreSQL on 127.0.0.1:{port} does not let {user} into {database}",
-            hint="Its log tells why: ./dev logs postgres",
+            hint="Its log tells why: ./dev logs --service postgres",
             details=tuple(str(error).splitlines()[-3:]),
         ) from error
     with connection:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from devenv.endpoints import Endpoint, View
+from devenv.report import Progress
 from devenv.services.service import Service, Site
 
 
@@ -21,7 +22,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Condition:
-    """What a runtime knows of a service. ``since`` is Unix time, ``memory`` PSS in bytes.
+    """What a runtime knows of a service. ``since`` is Unix time, ``memory`` bytes (a process: PSS).
 
     ``fingerprint`` is the service's own, of the time when it was started.
     """
@@ -38,8 +39,9 @@ class Runtime(Protocol):
     """Starts, watches and stops services; the only one who knows their addresses."""
 
     name: str
+    view: View
 
-    def claim(self, services: tuple[str, ...], fixed: Mapping[str, int | None]) -> list[str]:
+    def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
         """Give every service an address before any starts; notes for the person about other ports.
 
         What is left of an earlier run that was killed ends first.
@@ -50,8 +52,17 @@ class Runtime(Protocol):
     def release(self) -> None:
         """The start is over, well or badly: what was claimed for it alone is free again."""
 
+    def prepare(self, progress: Progress) -> None:
+        """Get what services are made of (environments, images) and stand on (a network).
+
+        Called once, before services start beside one another.
+        """
+
     def start(self, site: Site, service: Service) -> bool:
-        """Launch the service at its claimed address unless it runs; False when it ran."""
+        """Launch the service at its claimed address unless it runs; False when it ran.
+
+        When it raises it has left nothing behind.
+        """
 
     def ensure_alive(self, service: Service) -> None:
         """Raise UnhealthyError with the log's tail when a launched service is gone."""
@@ -73,3 +84,6 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """End what the runtime keeps for itself, unless one of its services runs."""
+
+    def purge(self) -> None:
+        """Delete what its services keep outside the state folder, once they are stopped."""

@@ -8,7 +8,7 @@ import json
 from devenv.endpoints import View
 from devenv.errors import ConflictError, UnhealthyError
 from devenv.services import contract, kernel
-from devenv.services.service import Site
+from devenv.services.service import Site, Stop
 from devenv.waiting import NotYet
 
 PROOF = "print(6 * 7)"
@@ -19,6 +19,7 @@ class JupyterService:
 
     name = "jupyter"
     needs = ("s3", "postgres")
+    stop = Stop()
     notices: tuple[str, ...] = ()
 
     def may_start(self, site: Site) -> bool:
@@ -27,7 +28,7 @@ class JupyterService:
 
     def fingerprint(self, site: Site) -> str:
         """The contract: a running server hands the one it was started with to every kernel."""
-        return hashlib.sha256(json.dumps(contract.user(site, View.HOST)).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(contract.user(site, site.view)).encode()).hexdigest()
 
     def answer(self, site: Site) -> str:
         endpoint = site.endpoint(self.name, View.HOST)

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 from devenv.endpoints import View
-from devenv.postgres import ask
+from devenv.postgres import ask, cluster
 from devenv.postgres.wire import Login
-from devenv.services.service import Site
+from devenv.services.service import Site, Stop
 from devenv.state import read_json, write_json
 
 STAMP = "postgres.provisioned.json"
@@ -19,6 +19,7 @@ class PostgresService:
 
     name = "postgres"
     needs: tuple[str, ...] = ()
+    stop = Stop(cluster.STOP_SIGNAL, 20)
 
     def __init__(self) -> None:
         self.notices: tuple[str, ...] = ()

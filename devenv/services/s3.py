@@ -14,7 +14,7 @@ from devenv.s3 import ministack, signed
 from devenv.s3.provider import Connection, KeyPair
 from devenv.s3.provision import Wanted
 from devenv.services import contract
-from devenv.services.service import Site
+from devenv.services.service import Site, Stop
 from devenv.state import read_json, write_json
 from devenv.waiting import NotYet
 
@@ -26,6 +26,7 @@ class S3Service:
 
     name = "s3"
     needs: tuple[str, ...] = ()
+    stop = Stop()
 
     def __init__(self) -> None:
         self.notices: tuple[str, ...] = ()

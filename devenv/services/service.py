@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +18,24 @@ from devenv.state import Instance
 class Site:
     """What a service may know: the project, its instance, the secrets, and where services answer.
 
-    ``endpoint`` is the runtime's: a service never works out an address itself.
+    ``endpoint`` and ``view`` are the runtime's: a service never works out an address itself, and a
+    notebook of this level asks as ``view``.
     """
 
     project: Project
     instance: Instance
     vault: Vault
     endpoint: Callable[[str, View], Endpoint]
+    view: View
     notebook_python: Path
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The signal that asks a service's main process to end, and how many seconds it has for it."""
+
+    signal: signal.Signals = signal.SIGTERM
+    seconds: float = 10
 
 
 class Service(Protocol):
@@ -41,6 +52,9 @@ class Service(Protocol):
 
     @property
     def notices(self) -> tuple[str, ...]: ...
+
+    @property
+    def stop(self) -> Stop: ...
 
     def may_start(self, site: Site) -> bool:
         """Whether what it needs is there before its needs are provisioned (an earlier run left it)."""

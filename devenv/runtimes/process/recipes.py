@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from devenv.services import notebook_environment
 from devenv.services.service import Site
 from devenv.state import read_json, write_json
 
-TERM = signal.SIGTERM
 # Tells whether the credentials are still those that the data were made with.
 MADE_WITH = "postgres.superuser.json"
 JUPYTER = Path(__file__).resolve().parents[3] / "jupyter"
@@ -35,14 +33,6 @@ class Launch:
     env: Mapping[str, str]
     cwd: Path
     account: str | None = None
-
-
-@dataclass(frozen=True)
-class Stop:
-    """The signal that asks a service to end, and how many seconds it has for it."""
-
-    signal: signal.Signals
-    seconds: float
 
 
 def postgres(site: Site) -> Launch:
@@ -129,9 +119,3 @@ def copy_samples(home: Path) -> None:
 
 
 RECIPES: Mapping[str, Callable[[Site], Launch]] = {"postgres": postgres, "s3": s3, "jupyter": jupyter}
-
-STOPS: Mapping[str, Stop] = {
-    "postgres": Stop(cluster.STOP_SIGNAL, 20),
-    "s3": Stop(signal.SIGTERM, 10),
-    "jupyter": Stop(signal.SIGTERM, 10),
-}

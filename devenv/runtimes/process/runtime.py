@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-from devenv import commands, diagnosis, processes
+from devenv import commands, diagnosis, environments, processes, project
 from devenv.endpoints import Endpoint, View
 from devenv.errors import NotRunningError, UnhealthyError, UsageError
-from devenv.runtimes.process import logkeeper, logs, ports, recipes, records
+from devenv.report import Progress
+from devenv.runtimes import ports
+from devenv.runtimes.process import logkeeper, logs, recipes, records
 from devenv.runtimes.runtime import Condition, Phase
-from devenv.services.service import Service, Site
+from devenv.services.service import Service, Site, Stop
 from devenv.state import MARK_VARIABLE, Instance
 
-STRAY_SECONDS = 10.0
+ENVIRONMENT_NAMES = ("s3", "notebook")
+STRAYS = Stop()
 
 
 class ProcessRuntime:
     """Services as detached children that outlive the command which started them."""
 
     name = "process"
+    view = View.HOST
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._keeping = threading.Lock()
 
-    def claim(self, services: tuple[str, ...], fixed: Mapping[str, int | None]) -> list[str]:
+    def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
         running = {}
         for service in services:
-            record = records.read(self._instance, service)
+            record = records.read(self._instance, service.name)
             if record.is_running():
-                running[service] = record.port
+                running[service.name] = record.port
             elif record.may_have_strays():
                 # they may hold the very port that is to be given away
-                self._end_strays(service)
-        return ports.claim(self._instance, services, fixed, running)[1]
+                self._end_strays(service.name, service.stop)
+        names = tuple(service.name for service in services)
+        return ports.claim(self._instance, names, fixed, running)[1]
 
     def release(self) -> None:
         ports.release(self._instance)
+
+    def prepare(self, progress: Progress) -> None:
+        for name in ENVIRONMENT_NAMES:
+            environment = environments.locate(name, self._instance.data_root)
+            if environments.is_current(environment):
+                continue
+            row = f"{name} environment"
+            progress(row, "starting", "")
+            environments.ensure(environment, partial(progress, row, "starting"), project.environment())
+            progress(row, "ready", str(environment.home))
 
     def start(self, site: Site, service: Service) -> bool:
         record = records.read(self._instance, service.name)
@@ -64,7 +81,7 @@ class ProcessRuntime:
             f"{service.name} ended by itself: {cause.what}" if cause else f"{service.name} ended by itself",
             hint=cause.mend
             if cause
-            else f"Its last log lines are below; all of it: ./dev logs {service.name}",
+            else f"Its last log lines are below; all of it: ./dev logs --service {service.name}",
             details=last,
         )
 
@@ -73,14 +90,13 @@ class ProcessRuntime:
         identity = record.identity
         stopped = False
         if identity and processes.is_alive(identity):
-            recipe = recipes.STOPS[service.name]
             family = processes.descendants(identity)
-            processes.end([identity], first=recipe.signal, seconds=recipe.seconds)
-            processes.end(family, first=recipe.signal, seconds=2)
+            processes.end([identity], first=service.stop.signal, seconds=service.stop.seconds)
+            processes.end(family, first=service.stop.signal, seconds=2)
             stopped = True
         if record.may_have_strays():
-            stopped = self._end_strays(service.name) or stopped
-        records.write(self._instance, service.name, record.stopped())
+            stopped = self._end_strays(service.name, service.stop) or stopped
+        self._note_stopped(service.name, record)
         return stopped
 
     def condition(self, service: Service, *, memory: bool = False) -> Condition:
@@ -120,9 +136,12 @@ class ProcessRuntime:
             return
         identity = records.read(self._instance, records.KEEPER).identity
         if identity:
-            processes.end([identity], first=recipes.TERM, seconds=2)
+            processes.end([identity], first=STRAYS.signal, seconds=2)
         self._end_strays(records.KEEPER)
-        records.write(self._instance, records.KEEPER, records.Record().stopped())
+        self._note_stopped(records.KEEPER, records.Record())
+
+    def purge(self) -> None:
+        """All of it lies in the state folder."""
 
     def _launch(self, name: str, record: records.Record, launch: recipes.Launch, log: Path) -> None:
         pid = commands.spawn(
@@ -138,11 +157,15 @@ class ProcessRuntime:
             identity = processes.Identity(pid, "gone")
         records.write(self._instance, name, record.started(identity))
 
-    def _end_strays(self, name: str) -> bool:
+    def _note_stopped(self, name: str, record: records.Record) -> None:
+        # a full disk must not keep services from being stopped; a dead pid tells the same
+        with contextlib.suppress(OSError):
+            records.write(self._instance, name, record.stopped())
+
+    def _end_strays(self, name: str, stop: Stop = STRAYS) -> bool:
         strays = processes.marked(self._instance.mark(name))
         if not strays:
             return False
-        stop = recipes.STOPS.get(name, recipes.Stop(recipes.TERM, STRAY_SECONDS))
         processes.end(strays, first=stop.signal, seconds=stop.seconds)
         return True
 

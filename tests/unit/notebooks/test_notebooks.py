@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +144,13 @@ def test_the_command_holds_absolute_paths_and_no_secret(notebook: Path) -> None:
     words = notebooks.argv(Path("/nb/bin/python"), notebook, notebook.with_name("out.ipynb"), 90)
     assert words[0] == "/nb/bin/python"
     assert Path(words[1]).is_file() and words[2] == str(notebook)
-    assert words[3:] == ("--output", str(notebook.with_name("out.ipynb")), "--timeout", "90")
+    assert words[3:5] == ("--parent", str(os.getpid()))
+    assert words[5:] == ("--output", str(notebook.with_name("out.ipynb")), "--timeout", "90")
 
 
 def test_output_and_timeout_are_optional(notebook: Path) -> None:
-    assert len(notebooks.argv(Path("python"), notebook, None, None)) == 3
+    assert "--output" not in (words := notebooks.argv(Path("python"), notebook, None, None))
+    assert "--timeout" not in words
 
 
 def test_a_usable_notebook_and_output_pass(notebook: Path, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def site(tmp_path: Path) -> Site:
         instance=instance,
         vault=vault,
         endpoint=lambda service, view: Endpoint(HOSTS[view], PORTS[service]),
+        view=View.HOST,
         notebook_python=Path("/envs/notebook/bin/python"),
     )
 

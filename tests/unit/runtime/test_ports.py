@@ -10,7 +10,7 @@ import pytest
 
 from devenv.errors import ConflictError, MissingError
 from devenv.processes import Holder
-from devenv.runtimes.process import ports
+from devenv.runtimes import ports
 from devenv.state import Instance, write_json
 
 NGINX = Holder(4711, "nginx", "www-data")
