@@ -177,6 +177,8 @@ class ProcessRuntime:
         record = records.read(self._instance, records.KEEPER)
         if record.is_running():
             return
+        if record.may_have_strays():
+            self._end_strays(records.KEEPER)
         argv = (sys.executable, "-I", "-S", logkeeper.__file__, self._instance.logs, self._instance.records)
         launch = recipes.Launch(argv=tuple(map(str, argv)), env={}, cwd=self._instance.root)
         record = record.next_start(0, 0)
