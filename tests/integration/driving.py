@@ -144,7 +144,7 @@ class Dev:
     def destroy(self) -> None:
         """Leave nothing, whatever a test did; fails when ``down --purge`` could not do it alone."""
         for child in self.begun:
-            if child.poll() is None:
+            if child.stdout and not child.stdout.closed:
                 child.kill()
                 child.communicate()
         if not self.root.exists() and not self.processes():
