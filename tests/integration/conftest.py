@@ -32,6 +32,7 @@ POISON = {
     "PGPORT": "9",
     "PGUSER": "theirs",
     "PGPASSWORD": "theirs",
+    "PGSERVICE": "production",
     "PGSSLMODE": "verify-full",
     "PGDATA": "/not/there",
     "JUPYTER_TOKEN": "theirs",

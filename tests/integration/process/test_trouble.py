@@ -145,6 +145,33 @@ def test_a_disk_without_room_is_named_before_anything_is_made(
 
 
 @needs_root
+def test_a_disk_that_is_read_only_is_named(make: Make, machine_root: Path, mount_disk: MountDisk) -> None:
+    disk = mount_disk(400)
+    furnish(disk / "data", machine_root)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    dev = make("read-only", data_root=disk / "data")
+
+    said = dev("up", code=5)
+
+    assert str(disk) in said.error
+    assert "Read-only file system" in said.error
+    dev.expect_nothing_left()
+
+
+@needs_root
+def test_a_folder_that_the_databases_account_cannot_enter_is_named(
+    make: Make, machine_root: Path, scratch: Path
+) -> None:
+    private = scratch / "private"
+    private.mkdir(mode=0o700)
+    furnish(private / "data", machine_root)
+    dev = make("private", data_root=private / "data")
+
+    assert f"cannot enter {private}" in dev("up", code=5).error
+    dev.expect_nothing_left()
+
+
+@needs_root
 @pytest.mark.slow
 def test_a_disk_that_gets_full_loses_nothing_and_down_still_works(
     make: Make, machine_root: Path, mount_disk: MountDisk
