@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, cast
@@ -242,6 +243,47 @@ def test_an_interrupt_stops_what_this_up_had_started(monkeypatch: pytest.MonkeyP
         make(runtime, FakeService("postgres"), FakeService("s3", answer=starting)).up()
 
     assert runtime.running == {"postgres"}
+
+
+class LosesItsThread:
+    """A pool that is interrupted between the start of a thread and the moment it knows of it."""
+
+    def __init__(self, until: threading.Event) -> None:
+        self.until = until
+        self.threads: list[threading.Thread] = []
+
+    def submit(self, work: Callable[..., None], *arguments: Any) -> None:
+        def quietly() -> None:
+            with contextlib.suppress(DevenvError):
+                work(*arguments)
+
+        self.threads.append(threading.Thread(target=quietly))
+        self.threads[-1].start()
+        assert self.until.wait(10)
+        raise KeyboardInterrupt
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Joins the threads that it knows of: none."""
+
+
+def test_a_start_under_way_when_up_is_interrupted_is_rolled_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered = threading.Event()
+
+    class SlowToStart(FakeRuntime):
+        def start(self, site: Site, service: Service) -> bool:
+            entered.set()
+            # long enough for a roll-back that does not wait
+            threading.Event().wait(0.2)
+            return super().start(site, service)
+
+    runtime, pool = SlowToStart(), LosesItsThread(entered)
+    monkeypatch.setattr(stacks, "ThreadPoolExecutor", lambda **_: pool)
+
+    with pytest.raises(KeyboardInterrupt):
+        make(runtime, FakeService("postgres")).up()
+    pool.threads[0].join(10)
+
+    assert runtime.running == set()
 
 
 def test_down_stops_the_last_one_first_and_tells_what_ran() -> None:
