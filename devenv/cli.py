@@ -5,11 +5,16 @@ Started by its path, before the checkout is importable: nothing of this package 
 
 from __future__ import annotations
 
+import signal
 import sys
 from difflib import get_close_matches
 
-from invoke.exceptions import Exit, ParseError
-from invoke.program import Program
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # until a task says otherwise, Ctrl-C just ends this: nothing has been started yet
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from invoke.exceptions import Exit, ParseError  # noqa: E402
+from invoke.program import Program  # noqa: E402
 
 WRONG_USE = 2
 

@@ -41,6 +41,7 @@ class Stack:
         self._progress = progress
         self._cancelled = threading.Event()
         self._usable = {service.name: threading.Event() for service in services}
+        self._launching = {service.name: threading.Lock() for service in services}
         self._started: list[Service] = []
         self.changes: list[str] = []
         self.outdated: list[str] = []
@@ -124,9 +125,11 @@ class Stack:
     def _launch(self, service: Service) -> tuple[bool, str]:
         """Start it unless it runs, wait until it answers; whether it was started, and its answer."""
         self._progress(service.name, "starting", "")
-        launched = self._runtime.start(self._site, service)
-        if launched:
-            self._started.append(service)
+        with self._launching[service.name]:
+            self._check_cancelled()
+            launched = self._runtime.start(self._site, service)
+            if launched:
+                self._started.append(service)
         answer = self._until(service, service.name, lambda: service.answer(self._site), ANSWER_SECONDS)
         return launched, answer
 
@@ -181,7 +184,10 @@ class Stack:
 
     def _roll_back(self) -> None:
         for service in reversed(self._services):
-            if service in self._started:
+            # an interrupt may have come while a start was under way, in a thread that nobody joins
+            with self._launching[service.name]:
+                started = service in self._started
+            if started:
                 self._progress(service.name, "stopping", "")
                 self._runtime.stop(service)
                 self._progress(service.name, "stopped", "rolled back")
