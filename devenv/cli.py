@@ -13,8 +13,8 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # until a task says otherwise, Ctrl-C just ends this: nothing has been started yet
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from invoke.exceptions import Exit, ParseError  # noqa: E402
-from invoke.program import Program  # noqa: E402
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
 
 WRONG_USE = 2
 
