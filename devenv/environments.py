@@ -77,7 +77,8 @@ def locate(name: str, data_root: Path) -> Environment:
     lock = LOCKS[name]
     build = f"{sys.implementation.cache_tag} {sysconfig.get_platform()}\n".encode()
     key = sha256(build + lock.read_bytes()).hexdigest()[:12]
-    return Environment(name, lock, data_root / "envs" / f"{name}-{key}")
+    # resolved, so that the same folder reached by a link is not taken for one that was moved
+    return Environment(name, lock, (data_root / "envs").resolve() / f"{name}-{key}")
 
 
 def toolkit() -> Environment:
