@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import actions, fixes, planes, storage
+from . import actions, bulk_delete, fixes, planes, storage, subresources
+from .answers import Answer, error_answer
 from .exits import MISSING, StartError
 from .journal import Journal, JournalDamagedError
 from .reliance import check_internals, check_version
@@ -65,7 +66,7 @@ def _assemble(settings: Settings, journal: Journal, kept: Storage) -> Any:
     storage.install(s3, kept, journal)
     uploads.install()
     fixes.install(s3)
-    actions.install(iam_actions)
+    actions.install(app, iam_actions, s3)
     planes.install(app, iam_evaluator, s3, settings.root_access_key_id)
 
     def save_iam() -> None:
@@ -88,7 +89,7 @@ def _assemble(settings: Settings, journal: Journal, kept: Storage) -> Any:
 
     load()
     transactions.on_failure(load)
-    s3.handle_request = _s3_calls(s3.handle_request, transactions, save_s3)
+    s3.handle_request = _s3_calls(app, iam_evaluator, s3, transactions, save_s3)
     iam.handle_request = _saving_calls(iam.handle_request, transactions, save_iam)
     sts.handle_request = _saving_calls(sts.handle_request, transactions, save_sts)
     return app.app
@@ -103,23 +104,57 @@ def _forget(*modules: Any) -> None:
                 value._data.clear()
 
 
-def _s3_calls(handle: Any, transactions: Transactions, save: Any) -> Any:
+def _s3_calls(app: Any, evaluator: Any, s3: Any, transactions: Transactions, save: Any) -> Any:
+    handle = s3.handle_request
+
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query: Any, *rest: Any, **named: Any
     ) -> Any:
-        if method in ("PUT", "POST") and (refused := actions.body_refused(headers, body)):
+        bucket, key = s3._parse_bucket_key(path, headers)
+        access_key = app.extract_access_key_id(headers, query)
+        if refused := (
+            subresources.refused(method, key, query)
+            or actions.form_refused(method, key, headers, access_key)
+            or (actions.body_refused(headers, body) if method in ("PUT", "POST") else None)
+        ):
             return refused
+        told = ""
+        if actions.is_bulk_delete(method, key, query):
+            if refused := _stranger(app, headers, query, access_key):
+                return refused
+            may = _may_delete(evaluator, access_key, app.extract_region(headers, query), bucket, headers)
+            refused, body, told = bulk_delete.split(s3, body, may)
+            if refused:
+                return refused
         call = handle(method, path, headers, body, query, *rest, **named)
-        answer = transactions.run(call, save if _changes_configuration(method, path) else None)
-        return fixes.name_condition(headers, answer)
+        answer = transactions.run(call, save if not key and method in ("PUT", "DELETE") else None)
+        return bulk_delete.tell(fixes.name_condition(headers, answer), told)
 
     return handle_request
 
 
-def _changes_configuration(method: str, path: str) -> bool:
-    """Whether a path-style request can change a bucket's existence or settings, which only memory holds."""
-    _bucket, _, key = path.lstrip("/").partition("/")
-    return method in ("PUT", "DELETE") and not key
+def _stranger(app: Any, headers: dict[str, str], query: Any, access_key: str) -> Answer | None:
+    """The refusal of a caller whose credentials fail, or who has none."""
+    if not access_key:
+        return error_answer(403, "AccessDenied", "Access Denied")
+    failed: Answer | None = app._authenticate_only("s3", headers, query, "")
+    return failed
+
+
+def _may_delete(
+    evaluator: Any, access_key: str, region: str, bucket: str, headers: dict[str, str]
+) -> bulk_delete.May:
+    bypass = headers.get("x-amz-bypass-governance-retention", "").strip().lower() == "true"
+
+    def may(key: str, version: str) -> bool:
+        needed = ["s3:DeleteObjectVersion" if version else "s3:DeleteObject"]
+        needed += ["s3:BypassGovernanceRetention"] if bypass else []
+        arn = actions.resource(bucket, key)
+        return all(
+            evaluator.enforce(access_key, action, "s3", region, resource_arn=arn) is None for action in needed
+        )
+
+    return may
 
 
 def _saving_calls(handle: Any, transactions: Transactions, save: Any) -> Any:

@@ -8,6 +8,7 @@ import mmap
 from typing import Any
 from urllib.parse import parse_qsl
 
+from .actions import split_source
 from .answers import Answer, error_answer
 
 _MAX_TAGS = 10
@@ -37,6 +38,7 @@ def install(s3: Any) -> None:
     _refuse_tags_before_writing(s3)
     _read_lazily(s3)
     _serve_parts(s3)
+    _copy_the_null_version(s3)
 
 
 def name_condition(headers: dict[str, str], answer: Answer) -> Answer:
@@ -152,6 +154,36 @@ def _serve_parts(s3: Any) -> None:
 
     s3._get_object = served(get, ranged=True)
     s3._head_object = served(head, ranged=False)
+
+
+def _copy_the_null_version(s3: Any) -> None:
+    """Let a copy name an object without versions by ``versionId=null``, as a read may.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+    """
+
+    def named(copy: Any) -> Any:
+        def copied(*arguments: Any) -> Answer:
+            *addressed, headers = arguments
+            source = headers.get("x-amz-copy-source", "")
+            if _names_the_current_one(s3, *split_source(source)):
+                headers = {**headers, "x-amz-copy-source": source.partition("?")[0]}
+            answer: Answer = copy(*addressed, headers)
+            return answer
+
+        return copied
+
+    s3._copy_object = named(s3._copy_object)
+    s3._upload_part_copy = named(s3._upload_part_copy)
+
+
+def _names_the_current_one(s3: Any, bucket_name: str, key: str, version: str) -> bool:
+    if version != "null" or bucket_name not in s3._buckets:
+        return False
+    if any(entry["version_id"] == "null" for entry in s3._object_versions.get((bucket_name, key)) or ()):
+        return False
+    current = s3._buckets[bucket_name]["objects"].get(key)
+    return current is not None and current.get("version_id") in (None, "null")
 
 
 def _addressed(s3: Any, bucket_name: str, key: str, query: dict[str, Any]) -> dict[str, Any] | None:

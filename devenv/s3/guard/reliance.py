@@ -14,6 +14,7 @@ ENGINE_VERSION = "1.5.33"
 _DATA = ""
 _S3 = "ministack.services.s3"
 _APP = "ministack.app"
+_ACTIONS = "ministack.core.iam_actions"
 _EVALUATOR = "ministack.core.iam_evaluator"
 _PERSISTENCE = "ministack.core.persistence"
 
@@ -56,6 +57,13 @@ _RELIED_ON = (
     (_S3, "_bucket_owner_account", "name"),
     (_S3, "_request_access_key", "method key headers query_params body"),
     (_S3, "cors_response_headers", "bucket_name method headers"),
+    (_S3, "_parse_bucket_key", "path headers"),
+    (_S3, "_copy_object", "bucket_name dest_key headers"),
+    (_S3, "_no_such_bucket", "name"),
+    (_S3, "_find_xml_tag", "parent tag_name ns"),
+    (_S3, "fromstring", "text forbid_dtd forbid_entities forbid_external"),
+    (_S3, "S3_NS", _DATA),
+    (_S3, "_completed_multipart_uploads", _DATA),
     (_S3, "_buckets", _DATA),
     (_S3, "_object_tags", _DATA),
     (_S3, "_object_versions", _DATA),
@@ -73,6 +81,10 @@ _RELIED_ON = (
     (_APP, "app", "scope receive send"),
     (_APP, "detect_service", "method path headers query_params"),
     (_APP, "AUTH", _DATA),
+    (_APP, "_routing_params", "method path headers body query_params"),
+    (_APP, "_authenticate_only", "service headers query_params request_id"),
+    (_APP, "extract_access_key_id", "headers query_params"),
+    (_APP, "extract_region", "headers query_params"),
     (_APP, "_handle_options_request", "method path headers query_params request_id"),
     (_APP, "_handle_pre_body_request", "method path headers query_params request_id"),
     (_APP, "_handle_post_body_shortcuts", "method path headers body query_params request_id"),
@@ -84,11 +96,17 @@ _RELIED_ON = (
     (_APP, "_handle_s3_vhost_request", "host path method headers body query_params"),
     (_APP, "_with_data_plane_headers", "response request_id include_s3_id wildcard_cors"),
     (_APP, "_s3_cors_target", "host path path_style"),
+    (_ACTIONS, "extract_iam_action", "service method path headers body query_params"),
     (
-        "ministack.core.iam_actions",
-        "extract_iam_action",
-        "service method path headers body query_params",
+        _ACTIONS,
+        "extract_resource_arn",
+        "service method path headers body query_params region account_id",
     ),
+    (_ACTIONS, "s3_additional_checks", "method path headers body query_params"),
+    (_ACTIONS, "_s3_action", "method path query_params"),
+    (_ACTIONS, "_s3_source_object", "headers"),
+    (_ACTIONS, "_S3_GOVERNANCE_BYPASS_ACTIONS", _DATA),
+    (_EVALUATOR, "enforce", "access_key_id iam_action service region resource_arn service_context"),
     (_EVALUATOR, "is_root_access_key", "access_key_id"),
     (_EVALUATOR, "_is_root_key", "access_key_id"),
     (_PERSISTENCE, "_json_default", "obj"),

@@ -105,14 +105,15 @@ def install(s3: Any, storage: Storage, journal: Journal) -> None:
 
 
 def _keep_more_in_sidecars(s3: Any) -> None:
-    """Add to the sidecars what the engine keeps in memory alone: parts, retention and legal holds."""
+    """Add to the sidecars what the engine keeps in memory alone."""
+    kept_of_object = ("parts", "checksum_type", "completion")
     meta_from_record, history_meta = s3._object_meta_from_record, s3._key_history_meta
     load_history, entry_from_record = s3._load_persisted_history, s3._version_entry_from_record
     record_from_version = s3._object_record_from_version
     locks = (("retention", s3._object_retention), ("legal_hold", s3._object_legal_hold))
 
     def object_meta_from_record(obj: dict[str, Any]) -> dict[str, Any]:
-        extra = {name: obj[name] for name in ("parts", "checksum_type") if obj.get(name)}
+        extra = {name: obj[name] for name in kept_of_object if obj.get(name)}
         return {**meta_from_record(obj), **extra}
 
     def key_history_meta(bucket_name: str, key: str) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _keep_more_in_sidecars(s3: Any) -> None:
         load_history(account_id, bucket, bucket_name, key, meta)
         current = bucket["objects"].get(key)
         if current is not None:
-            current.update({name: meta[name] for name in ("parts", "checksum_type") if name in meta})
+            current.update({name: meta[name] for name in kept_of_object if name in meta})
         for name, store in locks:
             for version, value in meta.get(name, {}).items():
                 store._data[(account_id, (bucket_name, key, version or None))] = value
