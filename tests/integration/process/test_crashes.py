@@ -119,9 +119,9 @@ def test_env_run_and_logs_after_a_crash_say_what_is_missing(dev: Dev, running: d
     assert dev("logs").code == 0
 
 
-def kills_at_each_line(dev: Dev) -> Iterator[int]:
+def kills_at_each_line(dev: Dev, *, step: int = 1) -> Iterator[int]:
     """Start ``up`` again and again and kill it when one more line of its progress has come."""
-    for line in range(1, 30):
+    for line in range(1, 30, step):
         child = dev.begin("up")
         lines = dev.interrupted(child, at_line=line)
         child.kill()
@@ -145,12 +145,12 @@ def test_up_killed_at_each_step_of_the_first_start_is_healed_by_the_next_up(make
     dev.expect_nothing_left()
 
 
-def test_up_killed_at_each_step_of_a_later_start_is_cleaned_up_by_down(dev: Dev) -> None:
+def test_up_killed_at_every_other_step_of_a_later_start_is_cleaned_up_by_down(dev: Dev) -> None:
     dev.up()
     write(dev.contract(), "before the kills")
     dev("down")
 
-    for _ in kills_at_each_line(dev):
+    for _ in kills_at_each_line(dev, step=2):
         dev("down")
         assert dev.processes() == []
 
