@@ -21,7 +21,7 @@ May = Callable[[str, str], bool]
 
 
 def split(s3: Any, body: bytes, may: May) -> tuple[Answer | None, bytes, str]:
-    """The body without what the caller may not delete, and that for ``tell``; or first a refusal of it all."""
+    """The body without what the caller may not delete, and that for ``tell``; first a refusal of it all."""
     try:
         # the engine's own parser, which resolves no entities
         wanted = s3.fromstring(body)
