@@ -281,6 +281,79 @@ def disguised(method: str, query: str = "", headers: dict[str, str] | None = Non
     return call
 
 
+# Requests that show the policy check another operation than the one they do. AWS does not document how it
+# words its refusal, so any refusal that left nothing behind is told as AccessDenied.
+
+
+def _refusal(seen: Answer, done: object) -> Answer:
+    return Answer(403, "AccessDenied") if seen.status >= 400 and not done else Answer(200)
+
+
+def hidden_upload(world: World, bucket: str, key: str) -> Answer:
+    """An upload is begun behind ?select, which is a read."""
+    url = wire.url_of(world, bucket, key, "select&uploads")
+    seen = wire.send("POST", url, wire.signed(world, "POST", url))[0]
+    begun = world.admin_s3.list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads")
+    return _refusal(seen, begun)
+
+
+def hidden_copy(world: World, bucket: str, key: str) -> Answer:
+    """The object is copied into the lake by a request whose body says that it sets tags."""
+    lake, target = world.buckets["lake"], f"copies/hidden-{next(world.numbers)}"
+    url, body = wire.url_of(world, lake, target), b"tagging=1"
+    named = {"x-amz-copy-source": f"{bucket}/{wire.quote(key)}"}
+    headers = wire.signed(
+        world, "PUT", url, body=body, headers={"content-type": "application/x-www-form-urlencoded", **named}
+    )
+    seen = wire.send("PUT", url, headers, body)[0]
+    return _refusal(seen, world.admin_s3.list_objects_v2(Bucket=lake, Prefix=target)["KeyCount"])
+
+
+def hidden_part(world: World, bucket: str, key: str) -> Answer:
+    """The object is copied into an upload behind ?acl."""
+    lake = {"Bucket": world.buckets["lake"], "Key": "copies/hidden-part"}
+    upload = _upload(world, *lake.values())
+    url = wire.url_of(world, *lake.values(), f"acl&partNumber=1&uploadId={upload}")
+    named = {"x-amz-copy-source": f"{bucket}/{wire.quote(key)}"}
+    seen = wire.send("PUT", url, wire.signed(world, "PUT", url, headers=named))[0]
+    return _refusal(seen, world.admin_s3.list_parts(**lake, UploadId=upload).get("Parts"))
+
+
+def part_of_another(world: World, bucket: str, key: str) -> Answer:
+    """A part is copied into an upload for the row's object, by the address of another object."""
+    upload, source = _upload(world, bucket, key), _source(world)
+    return outcome(
+        lambda: world.user_s3.upload_part_copy(
+            Bucket=source["Bucket"], Key="copies/here", UploadId=upload, PartNumber=1, CopySource=source
+        )
+    )
+
+
+def copy_spelled(spelling: str) -> Call:
+    """A copy into the lake whose source is spelled ``spelling``, with {bucket} and {key} in it."""
+
+    def call(world: World, bucket: str, key: str) -> Answer:
+        url = wire.url_of(world, world.buckets["lake"], "copies/spelled")
+        named = {"x-amz-copy-source": spelling.format(bucket=bucket, key=wire.quote(key))}
+        return wire.send("PUT", url, wire.signed(world, "PUT", url, headers=named))[0]
+
+    return call
+
+
+def by_host(method: str, query: str = "", body: bytes = b"") -> Call:
+    """A request that names its bucket in the Host header."""
+
+    def call(world: World, bucket: str, key: str) -> Answer:
+        parts = urllib.parse.urlsplit(world.connection.endpoint_url)
+        host = f"{bucket}.localhost:{parts.port}"
+        url = f"{parts.scheme}://{host}/{wire.quote(key)}" + (f"?{query}" if query else "")
+        headers = wire.signed(world, method, url, body=body, headers={"host": host})
+        target = url.replace(host, parts.netloc)
+        return wire.send(method, target, headers, body)[0]
+
+    return call
+
+
 def anonymous(method: str, query: str = "", body: bytes = b"") -> Call:
     def call(world: World, bucket: str, key: str) -> Answer:
         return wire.send(method, wire.url_of(world, bucket, key, query), body=body)[0]

@@ -180,7 +180,19 @@ TRAPS = (
     "s3keep",
     ".S3KEEP",
     ".s3kee",
+    ".s3keep//",
+    "/.s3keep",
+    "/",
+    "%2Es3keep",
+    ".s3keep%2F",
+    "./.s3keep",
 )
+# What AWS reads as bucket and key in x-amz-copy-source.
+SOURCE_SPELLINGS = {
+    "plain": "{bucket}/{key}",
+    "slash": "/{bucket}/{key}",
+    "encoded": "{bucket}%2F{key}",
+}
 ODD_KEYS = {
     "space": "* a b.txt",
     "hash": "*#1.txt",
@@ -217,8 +229,20 @@ def boundary_rows() -> Iterator[Row]:
         by_header = c.disguised(method, headers={"x-amz-target": "S3.GetObject"})
         yield Row(f"disguised-by-query-{method} public", by_query, "public", "*", DENY, s.PERMISSIONS)
         yield Row(f"disguised-by-header-{method} public", by_header, "public", "*", DENY, s.PERMISSIONS)
-    yield Row("put public//.s3keep", c.double_slash, "public", ".s3keep", DENY, s.KEYS)
-    yield Row("put lake//x", c.double_slash, "lake", "x", ALLOW, s.KEYS)
+    yield Row("hidden-copy other", c.hidden_copy, "other", "*", DENY, s.PERMISSIONS)
+    for row_id, hidden in (("hidden-upload public", c.hidden_upload), ("hidden-part other", c.hidden_part)):
+        yield Row(row_id, hidden, row_id.split()[1], "*", DENY, s.PERMISSIONS, observed=True)
+    for name, spelling in SOURCE_SPELLINGS.items():
+        for bucket, expect in (("lake", ALLOW), ("public", ALLOW), ("other", DENY)):
+            copy = c.copy_spelled(spelling)
+            source = needs("CopyObject", "s3:GetObject on the source")
+            yield Row(f"copy-spelled-{name} {bucket}", copy, bucket, "*", expect, source)
+    for bucket, key in (("public", "*"), ("public", ".s3keep/"), ("public", "/.s3keep"), ("other", "*")):
+        for method in ("PUT", "DELETE"):
+            call = c.by_host(method, body=BODY if method == "PUT" else b"")
+            yield Row(f"by-host-{method} {bucket}/{key}", call, bucket, key, REFUSED, s.RESOURCE)
+    yield Row("raw-put public//.s3keep", c.double_slash, "public", ".s3keep", DENY, s.KEYS)
+    yield Row("raw-put lake//x", c.double_slash, "lake", "x", ALLOW, s.KEYS)
     yield Row("put public/x/../.s3keep", c.dot_segments, "public", ".s3keep", DENY, s.KEYS, observed=True)
 
 
