@@ -31,6 +31,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
+from contract.s3 import calls
+from contract.s3.world import Answer, World
+
+from devenv import environments
+from devenv.s3.provider import Connection, KeyPair
+from devenv.s3.provision import Wanted, provision
+from devenv.state import data_root
 
 GUARD = Path(__file__).parents[3] / "devenv" / "s3" / "guard"
 TOKEN = "a-token-of-this-test-run"
@@ -43,13 +50,11 @@ _log = logging.getLogger(__name__)
 
 @pytest.fixture(scope="session")
 def s3_python() -> Path:
-    """The interpreter of the environment that holds the engine."""
-    found = os.environ.get("DEVENV_S3_PYTHON")
-    if not found:
-        pytest.skip(
-            "DEVENV_S3_PYTHON names no interpreter with requirements/s3.lock: the S3 server is NOT tested"
-        )
-    return Path(found)
+    """The interpreter of the environment that holds the engine; it is made when it is missing."""
+    if given := os.environ.get("DEVENV_S3_PYTHON"):
+        return Path(given)
+    environment = environments.locate("s3", data_root(os.environ))
+    return environments.ensure(environment, lambda line: None, os.environ)
 
 
 @dataclass
@@ -388,6 +393,26 @@ def test_an_upload_goes_on_after_kill(server: Server) -> None:
     assert s3.head_object(Bucket="lake", Key="big", PartNumber=1)["ContentLength"] == PART
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="lake")
     assert list((server.data / "uploads").rglob("*.json")) == []
+
+
+@pytest.mark.parametrize("versioning", ["Suspended", "Enabled"])
+def test_a_completion_whose_answer_was_lost_is_answered_again(server: Server, versioning: str) -> None:
+    s3 = server.client()
+    s3.create_bucket(Bucket="lake")
+    s3.put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": versioning})
+    upload = s3.create_multipart_upload(Bucket="lake", Key="big")["UploadId"]
+    named = {"Bucket": "lake", "Key": "big", "UploadId": upload}
+    etag = s3.upload_part(**named, PartNumber=1, Body=b"1")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    first = plain(s3.complete_multipart_upload(**named, MultipartUpload=parts))
+    assert plain(s3.complete_multipart_upload(**named, MultipartUpload=parts)) == first
+    server.restart_after_kill()
+    assert plain(s3.complete_multipart_upload(**named, MultipartUpload=parts)) == first
+    assert len(s3.list_object_versions(Bucket="lake")["Versions"]) == 1
+    other = {**named, "Key": "other"}
+    assert attempt(s3.complete_multipart_upload, **other, MultipartUpload=parts) == "NoSuchUpload"
+    s3.put_object(Bucket="lake", Key="big", Body=b"newer")
+    assert attempt(s3.complete_multipart_upload, **named, MultipartUpload=parts) == "NoSuchUpload"
 
 
 # --- overwrites and kills at random -----------------------------------------------------------------------
@@ -759,6 +784,56 @@ def signed(server: Server, keys: tuple[str, str], service: str, method: str, pat
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+@pytest.fixture
+def project(server: Server) -> World:
+    """A project's buckets and user beside another project's bucket."""
+    connection = Connection(
+        server.url, "us-east-1", admin=KeyPair(*ROOT), iam_endpoint_url=server.url
+    )  # fmt: skip
+    buckets = {role: f"project-{role}" for role in ("public", "lake", "notebooks")}
+    outcome = provision(connection, Wanted(**buckets, user_name="project"), keep=lambda key: None)
+    server.client().create_bucket(Bucket="other")
+    return World("ministack", connection, outcome.user, {**buckets, "other": "other"})
+
+
+@pytest.mark.parametrize(
+    ("call", "role", "answer"),
+    [
+        (calls.hidden_upload, "public", Answer(403, "AccessDenied")),
+        (calls.hidden_copy, "other", Answer(403, "AccessDenied")),
+        (calls.hidden_part, "other", Answer(403, "AccessDenied")),
+        (calls.part_of_another, "public", Answer(404, "NoSuchUpload")),
+    ],
+    ids=["upload", "copy", "part", "part-of-another"],
+)
+def test_no_request_hides_what_it_does(project: World, call: calls.Call, role: str, answer: Answer) -> None:
+    bucket = project.buckets[role]
+    project.admin_s3.put_object(Bucket=bucket, Key="k", Body=b"b")
+    assert call(project, bucket, "k") == answer
+
+
+def test_a_bucket_is_also_reached_by_its_host_name(project: World) -> None:
+    lake, public = project.buckets["lake"], project.buckets["public"]
+    body = b"<Delete><Object><Key>a//b</Key></Object></Delete>"
+    for key in ("a//b", "/a", "a/", "/"):
+        assert calls.by_host("PUT", body=b"b")(project, lake, key).status == 200
+        assert calls.by_host("GET")(project, lake, key).status == 200
+    for bucket, left in ((lake, ["/", "/a", "a/"]), (public, ["a//b"])):
+        project.admin_s3.put_object(Bucket=bucket, Key="a//b", Body=b"b")
+        assert calls.by_host("POST", "delete", body)(project, bucket, "").status == 200
+        found = project.admin_s3.list_objects_v2(Bucket=bucket)["Contents"]
+        assert [entry["Key"] for entry in found if entry["Key"] != ".s3keep"] == left
+    stranger = World("ministack", project.connection, KeyPair(project.user.access_key_id, "x"), {})
+    assert calls.by_host("POST", "delete", body)(stranger, public, "").status == 403
+
+
+def test_a_bucket_is_not_deleted_with_its_metrics(server: Server) -> None:
+    s3 = server.client()
+    s3.create_bucket(Bucket="lake")
+    assert attempt(s3.delete_bucket_metrics_configuration, Bucket="lake", Id="x") == "NotImplemented"
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["lake"]
 
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
