@@ -19,6 +19,7 @@ COMMON = {
     "instance": "name of another instance of this checkout (default: the project's name)",
     "verbose": "show each command that is run, ready to be pasted",
 }
+UNDONE = "What this command had started was stopped again"
 JSON = {"json": "print the result as JSON"}
 
 
@@ -36,7 +37,7 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             _fail(
                 reporter,
-                InterruptedByUser("interrupted", hint="What this command had started was stopped again"),
+                InterruptedByUser("interrupted", hint=UNDONE if body.__name__ == "up" else ""),
             )
         except DevenvError as error:
             _fail(reporter, error)
@@ -74,7 +75,13 @@ def up(
     level.up(context.config.reporter, instance=instance, runtime=runtime, json=json)
 
 
-@task(help={**COMMON, **JSON, "purge": "delete the instance's data, secrets and logs too"})
+@task(
+    help={
+        **COMMON,
+        **JSON,
+        "purge": "delete all that the instance keeps: buckets, databases, the notebooks in its home",
+    }
+)
 @_guarded
 def down(
     context: Context,

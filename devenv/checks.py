@@ -33,16 +33,14 @@ def lint(*, fix: bool = False) -> tuple[Check, ...]:
     )
 
 
-def test(
-    *, expression: str = "", unit: bool = False, paths: Sequence[str] = (), colour: bool = False
-) -> tuple[Check, ...]:
+def test(*, expression: str = "", unit: bool = False, paths: Sequence[str] = ()) -> tuple[Check, ...]:
     """Return all checks, or pytest alone when a part of the tests is asked for.
 
     ``expression`` is pytest's ``-k``; ``unit`` means the tests that start nothing; ``paths`` are files,
     folders or test ids.
     """
     chosen = (*paths, *(("tests/unit",) if unit else ()), *(("-k", expression) if expression else ()))
-    pytest = Check("tests", "pytest", (*(("--color=yes",) if colour else ()), *chosen))
+    pytest = Check("tests", "pytest", chosen)
     return (pytest,) if chosen else (*lint(), pytest)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import secrets
 import string
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from devenv.errors import NotRunningError, UnhealthyError
@@ -80,22 +81,26 @@ class Vault:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._current = load(folder)
+
+    @cached_property
+    def _loaded(self) -> Credentials | None:
+        # only when asked for: what needs no credentials must work with a damaged file
+        return load(self._folder)
 
     @property
     def current(self) -> Credentials:
         """Raises NotRunningError when this instance has never been up."""
-        if self._current is None:
+        if self._loaded is None:
             raise NotRunningError("This instance has no credentials yet", hint="Start it with ./dev up")
-        return self._current
+        return self._loaded
 
     @property
     def is_empty(self) -> bool:
-        return self._current is None
+        return self._loaded is None
 
     def fill(self) -> None:
         """Make the credentials unless they exist."""
-        if self._current is None:
+        if self.is_empty:
             self._store(generate())
 
     def keep_s3_key(self, access_key_id: str, secret_access_key: str) -> None:
@@ -108,4 +113,4 @@ class Vault:
 
     def _store(self, credentials: Credentials) -> None:
         save(self._folder, credentials)
-        self._current = credentials
+        self._loaded = credentials

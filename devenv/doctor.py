@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,18 +55,7 @@ def run(reporter: Reporter, *, instance: str | None, json: bool) -> int:
 
 def examine(session: Session) -> Iterator[Finding]:
     """Every finding, the required things first."""
-    for check in (
-        _python,
-        _disk,
-        _memory,
-        _environments,
-        _postgres,
-        _s3,
-        _ports,
-        _proxies,
-        _docker,
-        _orphans,
-    ):
+    for check in _CHECKS:
         yield from check(session)
 
 
@@ -138,17 +127,27 @@ def _postgres(session: Session) -> Iterator[Finding]:
 
 
 def _s3(session: Session) -> Iterator[Finding]:
-    provider = session.project.s3.provider
-    detail = session.project.s3.endpoint or "persistent, enforces the project's policy"
-    yield Finding("s3", Verdict.OK, f"{provider}: {detail}")
-    from devenv.s3 import moto_limits
+    from devenv.s3 import moto_limits, signed
+
+    if session.project.s3.endpoint:
+        yield _external_s3(session.project.s3.endpoint, signed.reach)
+    else:
+        yield Finding("s3", Verdict.OK, "ministack: persistent, enforces the project's policy")
 
     for limit in moto_limits.LIMITS:
         yield Finding("s3 in test suites", Verdict.NOTE, f"moto: {limit.what}")
 
 
+def _external_s3(endpoint: str, reach: Callable[[str], None]) -> Finding:
+    try:
+        reach(endpoint)
+    except DevenvError as error:
+        return Finding("s3", Verdict.MISSING, error.what, "s3.endpoint in devenv.yaml names it")
+    return Finding("s3", Verdict.OK, f"external: {endpoint} answers; what it enforces is its own affair")
+
+
 def _ports(session: Session) -> Iterator[Finding]:
-    for service in session.services:
+    for service in session.own_services:
         if session.condition(service).pid:
             continue
         fixed = getattr(session.project.ports, service.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -13,7 +13,7 @@ INTERRUPTED = 130
 
 
 @contextlib.contextmanager
-def orderly(say: Callable[[str], None]) -> Iterator[None]:
+def orderly() -> Iterator[None]:
     """Within the block the first signal raises KeyboardInterrupt, the second leaves without a clean-up.
 
     What a hard end leaves behind is written down: the next ``up`` or ``down`` heals it.
@@ -26,7 +26,8 @@ def orderly(say: Callable[[str], None]) -> Iterator[None]:
         if seen > 1:
             os.write(2, b"ended at once; ./dev up or ./dev down puts things in order\n")
             os._exit(INTERRUPTED)
-        say("stopping in good order; once more ends it at once")
+        # not by the reporter: its lock may be held by whom the signal interrupted
+        os.write(2, b"\nstopping in good order; once more ends it at once\n")
         raise KeyboardInterrupt
 
     # nohup and a shell's & ask for some of them to be ignored

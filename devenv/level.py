@@ -28,7 +28,7 @@ def up(reporter: Reporter, *, instance: str | None, runtime: str | None, json: b
     session = _open(reporter, instance)
     choice = session.choose_runtime(runtime)
     with ExitStack() as block:
-        block.enter_context(interrupts.orderly(reporter.warn))
+        block.enter_context(interrupts.orderly())
         session.require_room()
         block.enter_context(session.instance.lock("./dev up", reporter.warn))
         session.instance.create()
@@ -56,9 +56,9 @@ def up(reporter: Reporter, *, instance: str | None, runtime: str | None, json: b
 
 def down(reporter: Reporter, *, instance: str | None, purge: bool, json: bool) -> None:
     """Stop everything; with ``purge`` delete the state folder, which must carry our mark."""
-    session = _open(reporter, instance)
+    session = Session.open_to_stop(instance)
     with ExitStack() as block:
-        block.enter_context(interrupts.orderly(reporter.warn))
+        block.enter_context(interrupts.orderly())
         block.enter_context(session.instance.lock("./dev down", reporter.warn))
         block.enter_context(reporter.progress((), title=f"down {session.instance.id}"))
         stopped = session.stack(reporter.step).down()
@@ -124,7 +124,7 @@ def logs(reporter: Reporter, *, instance: str | None, service: str, lines: int, 
         for line in session.runtime.tail(name, lines):
             reporter.result(line if service else f"{name:<8}  {line}")
     if follow:
-        with interrupts.orderly(_quiet):
+        with interrupts.orderly():
             for name, line in session.runtime.follow(chosen):
                 reporter.result(line if service else f"{name:<8}  {line}")
 
@@ -145,7 +145,7 @@ def execute(
     notebooks.check(file, output)
     _require_running(session)
     row = file.name
-    with interrupts.orderly(_quiet), reporter.progress((row,), title="run"):
+    with interrupts.orderly(), reporter.progress((row,), title="run"):
         reporter.step(row, "starting", "starting a kernel")
         try:
             done = notebooks.run(
@@ -178,7 +178,7 @@ def _open(reporter: Reporter, instance: str | None) -> Session:
 
 def _require_running(session: Session) -> None:
     """Raise NotRunningError unless every service runs."""
-    missing = [s.name for s in session.services if session.condition(s).phase is not Phase.RUNNING]
+    missing = [s.name for s in session.own_services if session.condition(s).phase is not Phase.RUNNING]
     if missing:
         raise NotRunningError(
             f"not running in {session.instance.id}: {', '.join(missing)}",
@@ -212,10 +212,7 @@ def _facts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _row(session: Session, status: Status) -> dict[str, Any]:
-    try:
-        address = str(session.site.endpoint(status.name, View.HOST))
-    except DevenvError:
-        address = None
+    address = _address(session, status.name)
     condition = status.condition
     since = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(condition.since)) if condition.since else None
     return {
@@ -228,6 +225,15 @@ def _row(session: Session, status: Status) -> dict[str, Any]:
         "restarts": condition.restarts,
         "detail": status.detail,
     }
+
+
+def _address(session: Session, service: str) -> str | None:
+    if service == "s3" and session.project.s3.endpoint:
+        return session.project.s3.endpoint
+    try:
+        return str(session.site.endpoint(service, View.HOST))
+    except DevenvError:
+        return None
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
@@ -255,7 +261,3 @@ def _one_of(kind: type[View], text: str, what: str) -> View:
 
 def _silent(service: str, state: State, detail: str) -> None:
     """Progress that nobody wants to see."""
-
-
-def _quiet(text: str) -> None:
-    """A message that nobody wants to see."""

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from devenv import commands, waiting
+from devenv.errors import MissingError, UnhealthyError
 from devenv.state import MARK_VARIABLE
 
 
@@ -82,7 +83,8 @@ def marked(mark: str) -> tuple[Identity, ...]:
 def end(identities: Iterable[Identity], *, first: signal.Signals, seconds: float) -> bool:
     """Ask each process to end by ``first``; kill what is left after ``seconds``.
 
-    Tells whether all went by themselves. A pid whose birth does not match is never signalled.
+    Tells whether all went by themselves. A pid whose birth does not match is never signalled. Raises
+    UnhealthyError when even a kill does not end one (it hangs in the system).
     """
     pending = list(identities)
     for identity in pending:
@@ -91,7 +93,9 @@ def end(identities: Iterable[Identity], *, first: signal.Signals, seconds: float
         return True
     for identity in pending:
         _signal(identity, signal.SIGKILL)
-    waiting.while_true(lambda: _any_alive(pending), seconds=5)
+    if not waiting.while_true(lambda: _any_alive(pending), seconds=5):
+        left = ", ".join(str(each.pid) for each in pending if is_alive(each))
+        raise UnhealthyError(f"these processes cannot be ended: {left}", hint="Only a reboot may help")
     return False
 
 
@@ -117,6 +121,21 @@ def memory(identity: Identity) -> int:
     return total
 
 
+def listens(identity: Identity, port: int) -> bool:
+    """Whether this very process listens on the TCP port; True where the system does not tell."""
+    if not is_alive(identity):
+        return False
+    try:
+        connections = psutil.Process(identity.pid).net_connections("tcp")
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, OSError):
+        return False
+    return any(
+        each.status == psutil.CONN_LISTEN and each.laddr[1] == port for each in connections if each.laddr
+    )
+
+
 def holder(port: int) -> Holder | None:
     """Who listens on a TCP port of this machine's loopback or wildcard address, if anybody does."""
     if is_free(port):
@@ -135,7 +154,8 @@ def holder(port: int) -> Holder | None:
 def is_free(port: int) -> bool:
     """Whether a server could listen on the port now, on either loopback address.
 
-    Both count: a browser may take ``localhost`` for ``::1`` and would meet somebody else there.
+    Both count: a browser may take ``localhost`` for ``::1`` and would meet somebody else there. Raises
+    MissingError for a port that this account may not open at all.
     """
     return _can_bind(socket.AF_INET, "127.0.0.1", port) and _can_bind(socket.AF_INET6, "::1", port)
 
@@ -150,6 +170,10 @@ def _can_bind(family: socket.AddressFamily, address: str, port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
+        except PermissionError:
+            raise MissingError(
+                f"port {port} may not be opened by this account", hint="Choose a port above 1023"
+            ) from None
         except OSError as error:
             return error.errno == errno.EADDRNOTAVAIL
     return True

@@ -301,11 +301,6 @@ class Project(Settings):
     notices: tuple[str, ...] = ()
 
     @property
-    def bucket_names(self) -> tuple[str, str, str]:
-        """Public, lake, notebooks."""
-        return self.buckets.public, self.buckets.lake, self.buckets.notebooks
-
-    @property
     def jupyter_home(self) -> Path | None:
         """The notebook user's home as an absolute path, or None when the instance keeps its own."""
         return None if self.jupyter.home is None else self.folder / self.jupyter.home

@@ -61,6 +61,27 @@ class Session:
         root = state.data_root(environ)
         return cls(wanted, Instance(wanted.name, CHECKOUT, root), environ)
 
+    @classmethod
+    def open_to_stop(cls, instance: str | None) -> Session:
+        """As :meth:`open`; with a project file that is not valid, the one instance that was up here.
+
+        What runs must be stoppable whatever became of the file. Raises UsageError when it is not clear
+        which instance is meant.
+        """
+        try:
+            return cls.open(instance)
+        except UsageError:
+            environ = project.environment()
+            found = [each.name for each in state.instances_of(CHECKOUT, state.data_root(environ))]
+            names = [name for name in found if instance in (None, name)]
+            if len(names) != 1:
+                raise
+            return cls(
+                project.load(CHECKOUT / "nowhere", {"HABARI_NAME": names[0]}),
+                Instance(names[0], CHECKOUT, state.data_root(environ)),
+                environ,
+            )
+
     @cached_property
     def runtime(self) -> Runtime:
         return ProcessRuntime(self.instance)
@@ -85,6 +106,11 @@ class Session:
     def services(self) -> tuple[Service, ...]:
         """In the order of their needs."""
         return (PostgresService(), S3Service(), JupyterService())
+
+    @property
+    def own_services(self) -> tuple[Service, ...]:
+        """Those that the runtime runs."""
+        return tuple(service for service in self.services if not service.is_external(self.site))
 
     def stack(self, progress: Progress) -> Stack:
         return Stack(self.site, self.runtime, self.services, progress)
@@ -115,7 +141,7 @@ class Session:
         """Give every service that the runtime runs an address; notes about ports that had to move."""
         ports = self.project.ports
         fixed = {"jupyter": ports.jupyter, "s3": ports.s3, "postgres": ports.postgres}
-        return self.runtime.claim(self.services, fixed)
+        return self.runtime.claim(self.own_services, fixed)
 
     def is_known(self) -> bool:
         """Whether this instance was ever up."""

@@ -70,6 +70,9 @@ class Stack:
         """Stop every service, the last one first; the names of those that ran."""
         stopped = []
         for service in reversed(self._services):
+            if service.is_external(self._site):
+                self._progress(service.name, "skipped", "not ours")
+                continue
             if self._runtime.condition(service).phase is Phase.RUNNING:
                 self._progress(service.name, "stopping", "")
             if self._runtime.stop(service):
@@ -84,20 +87,21 @@ class Stack:
         with ThreadPoolExecutor(max_workers=len(self._services)) as pool:
             return list(pool.map(lambda service: self._status(service, memory), self._services))
 
-    def all_answer(self) -> bool:
-        """Whether every service runs and answers: the cheap question of a second ``up``."""
-        return all(status.state == "ready" for status in self.status(memory=False))
-
     def _status(self, service: Service, memory: bool) -> Status:
-        condition = self._runtime.condition(service, memory=memory)
+        condition = self._condition(service, memory)
         if condition.phase is not Phase.RUNNING:
             return Status(service.name, condition.phase.value, condition, "")
         try:
-            return Status(service.name, "ready", condition, service.answer(self._site))
+            return Status(service.name, "ready", condition, self._answer(service))
         except NotYet as answer:
             return Status(service.name, "starting", condition, str(answer))
         except DevenvError as error:
             return Status(service.name, "unhealthy", condition, error.what)
+
+    def _condition(self, service: Service, memory: bool) -> Condition:
+        if service.is_external(self._site):
+            return Condition(Phase.RUNNING)
+        return self._runtime.condition(service, memory=memory)
 
     def _bring_up(self, service: Service) -> None:
         if not service.may_start(self._site):
@@ -112,9 +116,10 @@ class Stack:
             else:
                 self.outdated.append(service.name)
         with self._explained(service):
-            self.changes += service.provision(self._site)
+            changes = service.provision(self._site)
+        self.changes += changes
         self._usable[service.name].set()
-        if launched or self.changes:
+        if launched or changes or service.is_external(self._site):
             self._progress(service.name, "starting", "proving that it can be used")
             with self._explained(service):
                 self._until(
@@ -125,16 +130,26 @@ class Stack:
     def _launch(self, service: Service) -> tuple[bool, str]:
         """Start it unless it runs, wait until it answers; whether it was started, and its answer."""
         self._progress(service.name, "starting", "")
+        launched = not service.is_external(self._site) and self._start(service)
+        return launched, self._until(service, service.name, lambda: self._answer(service), ANSWER_SECONDS)
+
+    def _start(self, service: Service) -> bool:
         with self._launching[service.name]:
             self._check_cancelled()
             launched = self._runtime.start(self._site, service)
             if launched:
                 self._started.append(service)
-        answer = self._until(service, service.name, lambda: service.answer(self._site), ANSWER_SECONDS)
-        return launched, answer
+        return launched
+
+    def _answer(self, service: Service) -> str:
+        if not service.is_external(self._site) and not self._runtime.is_listening(service):
+            raise NotYet("it does not listen yet")
+        return service.answer(self._site)
 
     def _is_outdated(self, service: Service) -> bool:
         """Whether settings or keys have changed since it was started."""
+        if service.is_external(self._site):
+            return False
         return self._runtime.condition(service).fingerprint != service.fingerprint(self._site)
 
     def _await(self, needs: tuple[str, ...]) -> None:
@@ -145,7 +160,7 @@ class Stack:
     def _until(self, service: Service, what: str, probe: Callable[[], str | None], seconds: float) -> str:
         def alive() -> None:
             self._check_cancelled()
-            self._runtime.ensure_alive(service)
+            self._ensure_alive(service)
 
         return (
             waiting.until(
@@ -164,8 +179,12 @@ class Stack:
         try:
             yield
         except Exception:
-            self._runtime.ensure_alive(service)
+            self._ensure_alive(service)
             raise
+
+    def _ensure_alive(self, service: Service) -> None:
+        if not service.is_external(self._site):
+            self._runtime.ensure_alive(service)
 
     def _first_error(self, futures: list[Future[None]]) -> None:
         done, pending = wait(futures, return_when=FIRST_EXCEPTION)

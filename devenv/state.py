@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from devenv import waiting
-from devenv.errors import ConflictError
+from devenv.errors import ConflictError, UsageError
 
 MARK_FILE = "instance.json"
 # The environment variable by which a process that lost its record is still recognised as ours.
@@ -33,11 +33,14 @@ def data_root(environ: Mapping[str, str]) -> Path:
     everybody else the XDG data home (https://specifications.freedesktop.org/basedir-spec).
     """
     if chosen := environ.get("HABARI_DATA_ROOT"):
-        return Path(chosen).expanduser().absolute()
+        if not Path(chosen).is_absolute():
+            raise UsageError(f"HABARI_DATA_ROOT is {chosen!r}", hint="Give it the whole path of a folder")
+        return Path(chosen)
     if os.geteuid() == 0:
         return Path("/var/lib/habari-devenv")
-    home = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(home) / "habari-devenv"
+    home = Path(environ.get("XDG_DATA_HOME", ""))
+    # the specification wants relative paths ignored
+    return (home if home.is_absolute() else Path.home() / ".local" / "share") / "habari-devenv"
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,9 @@ class Instance:
 
     @property
     def id(self) -> str:
-        """Name and a short hash of the checkout's path: two checkouts never meet."""
-        digest = hashlib.sha256(os.fsencode(self.checkout.resolve())).hexdigest()
+        """Name and a short hash of where it is: neither two checkouts nor two data roots ever meet."""
+        places = b"\0".join(os.fsencode(place.resolve()) for place in (self.checkout, self.data_root))
+        digest = hashlib.sha256(places).hexdigest()
         return f"{self.name}-{digest[:8]}"
 
     @property
@@ -82,17 +86,22 @@ class Instance:
 
     def create(self) -> None:
         """Make the folders. A folder of that name without our mark is left alone: ConflictError."""
-        if self.root.is_dir() and not self.exists() and any(self.root.iterdir()):
+        if (
+            self.root.is_dir()
+            and not self.exists()
+            and any(not _is_draft(each) for each in self.root.iterdir())
+        ):
             raise ConflictError(
                 f"{self.root} is not a state folder of this instance",
                 hint="Move it away, or choose another --instance",
             )
-        self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
         for folder in (self.data_root, self.root.parent, self.root):
-            # umask must not close what other accounts pass through
-            with contextlib.suppress(PermissionError):
-                folder.chmod(folder.stat().st_mode | 0o111)
-        write_json(self.root / MARK_FILE, {"id": self.id, "checkout": str(self.checkout)}, mode=0o644)
+            _make_passable(folder)
+        write_json(
+            self.root / MARK_FILE,
+            {"id": self.id, "name": self.name, "checkout": str(self.checkout)},
+            mode=0o644,
+        )
         self.secrets.mkdir(mode=0o700, exist_ok=True)
         self.logs.mkdir(mode=0o700, exist_ok=True)
         self.records.mkdir(mode=0o700, exist_ok=True)
@@ -151,11 +160,34 @@ class Instance:
             )
 
 
+def _make_passable(folder: Path) -> None:
+    """A folder that other accounts may pass through and not look into, whatever the umask is."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)
+
+
+def _is_draft(path: Path) -> bool:
+    """Whether :func:`write_json` was killed before it could put the file in its place."""
+    return path.name.startswith(".") and path.name.endswith(".new")
+
+
 def _note(handle: TextIO, text: str) -> None:
     """Say who holds the lock. It is for people alone, so a full disk does not matter here."""
     with contextlib.suppress(OSError):
         os.ftruncate(handle.fileno(), 0)
         os.pwrite(handle.fileno(), text.encode(), 0)
+
+
+def instances_of(checkout: Path, root: Path) -> list[Instance]:
+    """Every instance of this checkout that has a state folder below the data root."""
+    found = []
+    for mark in sorted((root / "instances").glob(f"*/{MARK_FILE}")):
+        content = read_json(mark) or {}
+        candidate = Instance(str(content.get("name", "")), checkout, root)
+        if candidate.id == content.get("id"):
+            found.append(candidate)
+    return found
 
 
 def read_json(path: Path) -> Any:

@@ -24,7 +24,7 @@ def foreseen(error: OSError, folder: Path) -> DevenvError | None:
         )
     if error.errno in _FORBIDDEN:
         return MissingError(
-            f"{place} cannot be written: {os.strerror(error.errno)}",
+            f"{place} may not be used: {os.strerror(error.errno)}",
             hint="Check its owner and permissions, or set HABARI_DATA_ROOT to a folder that is yours",
         )
     return None

@@ -47,7 +47,7 @@ def until(
         if clock() >= end:
             raise UnhealthyError(
                 f"{what} is still starting after {seconds:g} s; its last answer: {last}",
-                hint="It was not stopped for being slow alone: look at its log with ./dev logs",
+                hint="It may only be slow; its log tells: ./dev logs",
                 details=tail() if tail else (),
             )
         sleep(pause)

@@ -42,11 +42,14 @@ def claim(
     with _one_at_a_time(instance):
         taken = _claims_of_others(instance) | set(running.values())
         chosen: dict[str, int] = {}
-        for service in services:
+        # what the project insists on comes first: a port that is only remembered gives way
+        for service in sorted(services, key=lambda name: not fixed.get(name)):
+            wanted = fixed.get(service)
             if service in running:
                 chosen[service] = running[service]
+                if wanted and wanted != running[service]:
+                    notes.append(f"{service} stays on port {running[service]} until the next ./dev down")
                 continue
-            wanted = fixed.get(service)
             if wanted:
                 chosen[service] = _insist(service, wanted, taken, holder)
             else:

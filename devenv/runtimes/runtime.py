@@ -50,7 +50,7 @@ class Runtime(Protocol):
         """
 
     def release(self) -> None:
-        """The start is over, well or badly: what was claimed for it alone is free again."""
+        """The start is over, well or badly: claims are given up, and logs are kept small from now on."""
 
     def prepare(self, progress: Progress) -> None:
         """Get what services are made of (environments, images) and stand on (a network).
@@ -66,6 +66,9 @@ class Runtime(Protocol):
 
     def ensure_alive(self, service: Service) -> None:
         """Raise UnhealthyError with the log's tail when a launched service is gone."""
+
+    def is_listening(self, service: Service) -> bool:
+        """Whether it is the service itself that listens at its address: secrets are sent to nobody else."""
 
     def stop(self, service: Service) -> bool:
         """End the service and all it started; False when there was nothing to end."""

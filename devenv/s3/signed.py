@@ -20,6 +20,24 @@ from devenv.s3.provider import KeyPair
 _EMPTY_BODY = hashlib.sha256(b"").hexdigest()
 
 
+class NoAnswerError(UnhealthyError):
+    """Something listens, and the connection broke or stayed silent."""
+
+
+def reach(endpoint_url: str, *, timeout: float = 3.0) -> None:
+    """Get any HTTP answer, without a key. Raises NotRunningError or NoAnswerError."""
+    url = urllib.parse.urlsplit(endpoint_url)
+    connection_type = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = connection_type(url.hostname or "", url.port, timeout=timeout)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse().read(65536)
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(endpoint_url, error) from None
+    finally:
+        connection.close()
+
+
 def prove(endpoint_url: str, region: str, key: KeyPair, bucket: str, *, timeout: float = 3.0) -> None:
     """List at most one key of ``bucket``; ``timeout`` in seconds.
 
@@ -74,4 +92,4 @@ def _hmac(key: bytes, text: str) -> bytes:
 def _unreachable(endpoint_url: str, error: Exception) -> DevenvError:
     if isinstance(error, ConnectionRefusedError):
         return NotRunningError(f"nothing answers at {endpoint_url}", hint="Start it with: ./dev up")
-    return UnhealthyError(f"S3 at {endpoint_url} does not answer: {str(error) or type(error).__name__}")
+    return NoAnswerError(f"S3 at {endpoint_url} does not answer: {str(error) or type(error).__name__}")

@@ -7,17 +7,6 @@ from urllib.parse import quote
 from devenv.endpoints import Endpoint, View
 from devenv.services.service import Site
 
-SECRET_VARIABLES = frozenset(
-    {
-        "AWS_SECRET_ACCESS_KEY",
-        "EXPLORE_DB_PASSWORD",
-        "EXPLORE_DB_URL",
-        "S3_ADMIN_SECRET_ACCESS_KEY",
-        "POSTGRES_ADMIN_URL",
-        "JUPYTER_TOKEN",
-    }
-)
-
 
 def user(site: Site, view: View) -> dict[str, str]:
     """What every notebook gets, as ``view`` has to spell the addresses."""

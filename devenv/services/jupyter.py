@@ -22,6 +22,9 @@ class JupyterService:
     stop = Stop()
     notices: tuple[str, ...] = ()
 
+    def is_external(self, site: Site) -> bool:
+        return False
+
     def may_start(self, site: Site) -> bool:
         """Its environment needs the user's S3 key; every other part of the contract is known before."""
         return bool(site.vault.current.s3_access_key_id)
@@ -48,7 +51,10 @@ class JupyterService:
 
     def prove(self, site: Site) -> None:
         endpoint = site.endpoint(self.name, View.HOST)
-        printed = kernel.execute(endpoint, site.vault.current.jupyter_token, PROOF)
+        try:
+            printed = kernel.execute(endpoint, site.vault.current.jupyter_token, PROOF)
+        except kernel.UnreachableError as error:
+            raise NotYet(error.what) from error
         if printed.strip() != "42":
             raise UnhealthyError(f"a kernel ran {PROOF!r} and printed {printed.strip()!r}")
 

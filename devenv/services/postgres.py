@@ -24,6 +24,9 @@ class PostgresService:
     def __init__(self) -> None:
         self.notices: tuple[str, ...] = ()
 
+    def is_external(self, site: Site) -> bool:
+        return False
+
     def may_start(self, site: Site) -> bool:
         return True
 

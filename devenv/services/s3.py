@@ -10,6 +10,7 @@ from devenv import seed
 from devenv.credentials import Credentials
 from devenv.endpoints import View
 from devenv.errors import ConflictError, DevenvError, MissingError, NotRunningError, UnhealthyError
+from devenv.project import AccessKey
 from devenv.s3 import ministack, signed
 from devenv.s3.provider import Connection, KeyPair
 from devenv.s3.provision import Wanted
@@ -31,6 +32,9 @@ class S3Service:
     def __init__(self) -> None:
         self.notices: tuple[str, ...] = ()
 
+    def is_external(self, site: Site) -> bool:
+        return site.project.s3.provider == "external"
+
     def may_start(self, site: Site) -> bool:
         return True
 
@@ -39,8 +43,9 @@ class S3Service:
         return ""
 
     def answer(self, site: Site) -> str:
-        if site.project.s3.provider == "external":
-            return self._answer_of_external(site)
+        if self.is_external(site):
+            signed.reach(contract.s3_url(site, View.HOST))
+            return "an endpoint of your own"
         endpoint = site.endpoint(self.name, View.HOST)
         try:
             told = ministack.health(endpoint.port, site.vault.current.s3_guard_token)
@@ -55,7 +60,7 @@ class S3Service:
         wanted = self._wanted(site)
         stamp = self._stamp_path(site)
         content = _stamp(site, wanted)
-        if read_json(stamp) == content and self._key_works(site):
+        if read_json(stamp) == content and self._all_list(site):
             return []
         # boto3 alone takes longer to import than all the rest
         from devenv.s3.provision import provision
@@ -73,10 +78,10 @@ class S3Service:
         return list(outcome.changes)
 
     def prove(self, site: Site) -> None:
-        key = _user_key(site.vault.current)
-        if key is None:
-            raise UnhealthyError("the project's S3 user has no key", hint="Run ./dev up again")
-        signed.prove(contract.s3_url(site, View.HOST), site.project.s3.region, key, site.project.buckets.lake)
+        try:
+            _list(site, site.project.buckets.lake)
+        except (NotRunningError, signed.NoAnswerError) as error:
+            raise NotYet(error.what) from error
 
     @staticmethod
     def connection(site: Site) -> Connection:
@@ -99,13 +104,6 @@ class S3Service:
             user=KeyPair(user.key_id, user.secret.reveal()) if user else _user_key(secrets),
         )
 
-    def _answer_of_external(self, site: Site) -> str:
-        try:
-            self.prove(site)
-        except NotRunningError as error:
-            raise DevenvError(error.what, hint="s3.endpoint in devenv.yaml names it") from error
-        return "an endpoint of your own"
-
     def _wanted(self, site: Site) -> Wanted:
         project = site.project
         return Wanted(
@@ -118,9 +116,13 @@ class S3Service:
             seed=seed.seed_objects(_site_packages(site.notebook_python)),
         )
 
-    def _key_works(self, site: Site) -> bool:
+    @staticmethod
+    def _all_list(site: Site) -> bool:
+        """Whether the user's key lists all three buckets: a notebook may have deleted one."""
+        buckets = site.project.buckets
         try:
-            self.prove(site)
+            for bucket in (buckets.public, buckets.lake, buckets.notebooks):
+                _list(site, bucket)
         except DevenvError:
             return False
         return True
@@ -128,6 +130,13 @@ class S3Service:
     @staticmethod
     def _stamp_path(site: Site) -> Path:
         return site.instance.root / "s3" / STAMP
+
+
+def _list(site: Site, bucket: str) -> None:
+    key = _user_key(site.vault.current)
+    if key is None:
+        raise UnhealthyError("the project's S3 user has no key", hint="Run ./dev up again")
+    signed.prove(contract.s3_url(site, View.HOST), site.project.s3.region, key, bucket)
 
 
 def _user_key(secrets: Credentials) -> KeyPair | None:
@@ -143,6 +152,7 @@ def _stamp(site: Site, wanted: Wanted) -> dict[str, str]:
         "wanted": hashlib.sha256(asked.encode()).hexdigest(),
         "where": site.project.s3.endpoint or site.instance.id,
         "user_key": site.vault.current.s3_access_key_id,
+        "given_key": _digest(site.project.external_key),
         "seed": site.notebook_python.parent.parent.name,
     }
 
@@ -154,3 +164,7 @@ def _site_packages(python: Path) -> Path:
             f"{python.parent.parent} is not a Python environment", hint="Delete it, then ./dev up"
         )
     return found[0]
+
+
+def _digest(key: AccessKey | None) -> str:
+    return hashlib.sha256(f"{key.key_id} {key.secret.reveal()}".encode()).hexdigest() if key else ""

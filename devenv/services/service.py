@@ -56,6 +56,9 @@ class Service(Protocol):
     @property
     def stop(self) -> Stop: ...
 
+    def is_external(self, site: Site) -> bool:
+        """Whether somebody else runs it: it is never started, stopped or given an address."""
+
     def may_start(self, site: Site) -> bool:
         """Whether what it needs is there before its needs are provisioned (an earlier run left it)."""
 

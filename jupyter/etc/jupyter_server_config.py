@@ -8,6 +8,10 @@ import os
 
 c = get_config()  # noqa: F821  (Jupyter defines it)
 
+# Taken out of the environment, so that no kernel finds it there.
+if token := os.environ.pop("JUPYTER_TOKEN", ""):
+    c.IdentityProvider.token = token
+
 c.ServerApp.default_url = "/lab"
 # "true" alone, so that DEBUG=false and DEBUG=0 mean what they say.
 c.ServerApp.autoreload = os.environ.get("DEBUG", "").lower() == "true"

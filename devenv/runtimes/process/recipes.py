@@ -17,7 +17,7 @@ from devenv.s3 import ministack
 from devenv.s3.provider import KeyPair
 from devenv.services import notebook_environment
 from devenv.services.service import Site
-from devenv.state import read_json, write_json
+from devenv.state import Instance, read_json, write_json
 
 # Tells whether the credentials are still those that the data were made with.
 MADE_WITH = "postgres.superuser.json"
@@ -40,9 +40,8 @@ def postgres(site: Site) -> Launch:
     folder = site.instance.root / "postgres"
     data = folder / "data"
     owner = account.choose(data)
-    # initdb and the server work as that account inside this folder, and nobody else does
-    folder.mkdir(mode=0o700, exist_ok=True)
-    account.give(folder, owner)
+    # root works in this folder, so it is root's; the data in it are the account's
+    folder.mkdir(mode=0o711, exist_ok=True)
     found = binaries.find(site.project.postgres.binaries, major=cluster.major_of(data))
     programs = binaries.placed(found, site.instance.data_root / "programs", owner)
     secrets = site.vault.current
@@ -109,13 +108,23 @@ def jupyter(site: Site) -> Launch:
     return Launch(argv, {**environ, **own}, home)
 
 
+def clear_leftovers(instance: Instance, service: str) -> bool:
+    """End what a killed server left that carries no mark any more; tell whether there was anything."""
+    data = instance.root / "postgres" / "data"
+    if service != "postgres" or not data.is_dir():
+        return False
+    return bool(stale.clear(data, name=instance.id, uid=account.uid_of(account.choose(data))))
+
+
 def copy_samples(home: Path) -> None:
     """Give the home each sample notebook that it lacks; what a person changed stays as it is."""
     target = home / "samples"
     target.mkdir(exist_ok=True)
     for sample in SAMPLES.glob("*.ipynb"):
         if not (target / sample.name).exists():
-            shutil.copyfile(sample, target / sample.name)
+            draft = target / f".{sample.name}.new"
+            shutil.copyfile(sample, draft)
+            draft.replace(target / sample.name)
 
 
 RECIPES: Mapping[str, Callable[[Site], Launch]] = {"postgres": postgres, "s3": s3, "jupyter": jupyter}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,6 @@ class ProcessRuntime:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._keeping = threading.Lock()
 
     def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
         running = {}
@@ -47,6 +45,8 @@ class ProcessRuntime:
 
     def release(self) -> None:
         ports.release(self._instance)
+        if records.any_running(self._instance):
+            self._keep_logs()
 
     def prepare(self, progress: Progress) -> None:
         for name in ENVIRONMENT_NAMES:
@@ -68,7 +68,6 @@ class ProcessRuntime:
         record = record.next_start(port, logs.size(log), service.fingerprint(site))
         records.write(self._instance, service.name, record)
         self._launch(service.name, record, launch, log)
-        self._keep_logs()
         return True
 
     def ensure_alive(self, service: Service) -> None:
@@ -85,6 +84,10 @@ class ProcessRuntime:
             details=last,
         )
 
+    def is_listening(self, service: Service) -> bool:
+        record = records.read(self._instance, service.name)
+        return record.identity is not None and processes.listens(record.identity, record.port)
+
     def stop(self, service: Service) -> bool:
         record = records.read(self._instance, service.name)
         identity = record.identity
@@ -96,6 +99,7 @@ class ProcessRuntime:
             stopped = True
         if record.may_have_strays():
             stopped = self._end_strays(service.name, service.stop) or stopped
+        stopped = recipes.clear_leftovers(self._instance, service.name) or stopped
         self._note_stopped(service.name, record)
         return stopped
 
@@ -155,7 +159,12 @@ class ProcessRuntime:
         if identity is None:
             # gone already: ensure_alive will tell why
             identity = processes.Identity(pid, "gone")
-        records.write(self._instance, name, record.started(identity))
+        try:
+            records.write(self._instance, name, record.started(identity))
+        except OSError:
+            # a full disk: what cannot be written down must not run
+            processes.end([identity], first=STRAYS.signal, seconds=STRAYS.seconds)
+            raise
 
     def _note_stopped(self, name: str, record: records.Record) -> None:
         # a full disk must not keep services from being stopped; a dead pid tells the same
@@ -170,10 +179,6 @@ class ProcessRuntime:
         return True
 
     def _keep_logs(self) -> None:
-        with self._keeping:
-            self._start_keeper()
-
-    def _start_keeper(self) -> None:
         record = records.read(self._instance, records.KEEPER)
         if record.is_running():
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_without_a_file_everything_has_a_default(tmp_path: Path) -> None:
 
     assert settings_of(project) == Settings.defaults("habari")
     assert project.file is None
-    assert project.bucket_names == ("habari-public", "habari-lake", "habari-notebooks")
+    assert astuple(project.buckets) == ("habari-public", "habari-lake", "habari-notebooks")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_project_cannot_be_changed(tmp_path: Path) -> None:
 def test_names_follow_from_the_projects_name(tmp_path: Path) -> None:
     project = loaded(tmp_path, "name: health-data\nbuckets: {lake: the.lake}\n")
 
-    assert project.bucket_names == ("health-data-public", "the.lake", "health-data-notebooks")
+    assert astuple(project.buckets) == ("health-data-public", "the.lake", "health-data-notebooks")
     assert project.databases.hub.name == "health_data_hub"
     assert project.databases.explore.user == "health_data_explore"
 
@@ -555,7 +556,7 @@ def loads_or_is_a_usage_error(folder: Path, content: bytes) -> None:
         assert all(detail.startswith("line ") for detail in refused.details)
         assert "pydantic" not in "".join(refused.details)
     else:
-        assert len(set(project.bucket_names)) == 3
+        assert len(set(astuple(project.buckets))) == 3
 
 
 def uncommented(sample: str) -> str:

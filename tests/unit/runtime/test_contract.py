@@ -99,15 +99,6 @@ def test_the_admins_variables_are_no_part_of_a_notebooks(site: Site) -> None:
         assert not [name for name, value in built.items() if secret in value]
 
 
-def test_every_variable_with_a_secret_in_it_is_known_as_one(site: Site) -> None:
-    variables = contract.user(site, View.HOST) | contract.admin(site, View.HOST)
-    everything = dataclasses.asdict(site.vault.current)
-    private = {value for name, value in everything.items() if not name.endswith("access_key_id")}
-
-    holding = {name for name, value in variables.items() if any(secret in value for secret in private)}
-    assert holding == contract.SECRET_VARIABLES
-
-
 @pytest.mark.parametrize(("debug", "text"), [("true", "true"), ("false", "")])
 def test_debug_is_empty_unless_it_is_on(tmp_path: Path, site: Site, debug: str, text: str) -> None:
     wanted = project.load(tmp_path, {"HABARI_JUPYTER_DEBUG": debug})

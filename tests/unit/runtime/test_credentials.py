@@ -78,8 +78,9 @@ def test_an_instance_that_was_never_up_has_none(tmp_path: Path) -> None:
 def test_a_damaged_file_is_neither_used_nor_replaced(tmp_path: Path, text: str) -> None:
     (tmp_path / credentials.FILE).write_text(text)
 
+    vault = Vault(tmp_path)
     with pytest.raises(UnhealthyError, match="is damaged"):
-        Vault(tmp_path)
+        vault.fill()
 
     assert (tmp_path / credentials.FILE).read_text() == text
 

@@ -82,7 +82,7 @@ def test_a_running_service_keeps_its_port_though_it_is_taken_by_itself(instance:
     chosen, notes = claim(instance, 8005, running={"jupyter": 8005}, fixed={"jupyter": 8123})
 
     assert chosen["jupyter"] == 8005
-    assert notes == []
+    assert notes == ["jupyter stays on port 8005 until the next ./dev down"]
 
 
 def test_two_services_never_get_one_port(instance: Instance) -> None:

@@ -40,6 +40,9 @@ class FakeService:
     def may_start(self, site: Site) -> bool:
         return bool(self._do("may_start", not self.needs))
 
+    def is_external(self, site: Site) -> bool:
+        return bool(self.answers["external"]()) if "external" in self.answers else False
+
     def fingerprint(self, site: Site) -> str:
         return str(self.answers["fingerprint"]()) if "fingerprint" in self.answers else ""
 
@@ -76,6 +79,9 @@ class FakeRuntime:
             self.running.discard(service.name)
             self.deeds.append(f"stop {service.name}")
             return was
+
+    def is_listening(self, service: Service) -> bool:
+        return True
 
     def ensure_alive(self, service: Service) -> None:
         if service.name in self.dead:
@@ -312,13 +318,6 @@ def test_a_status_is_the_runtimes_word_and_the_services_answer(
     (status,) = make(runtime, FakeService("s3", answer=answer)).status()
 
     assert (status.state, status.detail) == (state, detail)
-
-
-def test_all_answer_only_when_each_is_ready() -> None:
-    services = FakeService("s3"), FakeService("postgres")
-
-    assert make(FakeRuntime(running=("s3", "postgres")), *services).all_answer()
-    assert not make(FakeRuntime(running=("s3",)), *services).all_answer()
 
 
 def test_a_status_looks_at_memory_only_when_asked() -> None:
