@@ -72,7 +72,7 @@ class Transactions:
             answer = _run_to_end(call)
             if save is not None:
                 save()
-            failure = self._journal.failure or self._swallowed.cause
+            failure: BaseException | None = self._journal.failure or self._swallowed.cause
             if failure is None:
                 self._journal.commit()
                 return answer
