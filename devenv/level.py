@@ -95,7 +95,7 @@ def status(reporter: Reporter, *, instance: str | None, json: bool) -> int:
         columns = ("service", "state", "address", "pid", "memory", "since", "restarts", "detail")
         reporter.table(columns, [_cells(row) for row in rows])
         reporter.note(f"state folder: {session.instance.root}")
-    return _code(found)
+    return _code(found, {service.name for service in session.own_services})
 
 
 def environment(reporter: Reporter, *, instance: str | None, form: str, view: str, role: str) -> None:
@@ -244,11 +244,10 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _code(found: Sequence[Status]) -> int:
-    states = {each.state for each in found}
-    if states <= {"stopped"}:
+def _code(found: Sequence[Status], own: set[str]) -> int:
+    if all(each.state == "stopped" for each in found if each.name in own):
         return NOT_RUNNING
-    return 0 if states == {"ready"} else UNHEALTHY
+    return 0 if all(each.state == "ready" for each in found) else UNHEALTHY
 
 
 def _one_of(kind: type[View], text: str, what: str) -> View:

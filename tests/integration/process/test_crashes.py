@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import psutil
@@ -15,7 +16,7 @@ import psycopg
 import pytest
 from botocore.config import Config
 from integration.conftest import Make
-from integration.driving import SERVICES, Dev, kill, pids, wait_until
+from integration.driving import SERVICES, Dev, copy_checkout, keepers, kill, pids, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -268,3 +269,46 @@ def test_lost_credentials_are_made_anew_for_the_same_data(dev: Dev) -> None:
     dev.up()
 
     assert read(dev.contract()) == ("before the loss",) * 2
+
+
+def test_down_stops_what_runs_though_the_project_file_and_the_credentials_are_damaged(
+    make: Make, scratch: Path
+) -> None:
+    checkout = copy_checkout(scratch / "damaged checkout")
+    dev = make("damaged", checkout=checkout)
+    dev.up()
+    (checkout / "devenv.yaml").write_text("nmae: [")
+    (dev.root / "secrets" / "credentials.json").write_text("{")
+
+    dev("down")
+
+    dev.expect_nothing_left()
+
+
+def test_a_bucket_that_a_notebook_deleted_is_made_again(dev: Dev, running: dict[str, int]) -> None:
+    contract = dev.contract()
+    client, _ = lake(contract)
+    client.delete_bucket(Bucket=contract["S3_BUCKET_NAME_NOTEBOOKS"])  # type: ignore[attr-defined]
+
+    dev.up()
+
+    client.head_bucket(Bucket=contract["S3_BUCKET_NAME_NOTEBOOKS"])  # type: ignore[attr-defined]
+
+
+def test_a_killed_log_keeper_is_healed_by_up(dev: Dev, running: dict[str, int]) -> None:
+    for keeper in keepers(dev.processes()):
+        kill(keeper.pid)
+
+    dev.up()
+
+    assert len(keepers(dev.processes())) == 1
+
+
+def test_another_data_root_of_the_same_checkout_is_another_instance(
+    make: Make, dev: Dev, running: dict[str, int], scratch: Path
+) -> None:
+    elsewhere = make("crashes", data_root=scratch / "elsewhere")
+
+    elsewhere("down")
+
+    assert pids(dev.services()) == running
