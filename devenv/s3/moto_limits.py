@@ -16,6 +16,10 @@ LIMITS: tuple[Limit, ...] = (
             "bucket-put-acl notebooks",
         ),
     ),
+    Limit(
+        "a request that hides what it does behind a second query word is judged by the first",
+        ("hidden-upload public", "hidden-part other"),
+    ),
     Limit("CompleteMultipartUpload takes parts in any order", ("multipart-out-of-order",)),
     Limit("a part for an aborted upload is not answered with NoSuchUpload", ("multipart-aborted",)),
     Limit("GetObject with PartNumber does not tell the part", ("part-number",)),

@@ -11,6 +11,7 @@ from typing import Any
 
 PUBLIC_WRITE_ACTIONS = (
     "s3:PutObject",
+    "s3:PutObjectTagging",
     "s3:DeleteObject",
     "s3:AbortMultipartUpload",
     "s3:ListMultipartUploadParts",

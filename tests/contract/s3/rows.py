@@ -231,7 +231,7 @@ def boundary_rows() -> Iterator[Row]:
         yield Row(f"disguised-by-header-{method} public", by_header, "public", "*", DENY, s.PERMISSIONS)
     yield Row("hidden-copy other", c.hidden_copy, "other", "*", DENY, s.PERMISSIONS)
     for row_id, hidden in (("hidden-upload public", c.hidden_upload), ("hidden-part other", c.hidden_part)):
-        yield Row(row_id, hidden, row_id.split()[1], "*", DENY, s.PERMISSIONS, observed=True)
+        yield Row(row_id, hidden, row_id.split()[1], "*", DENY, s.PERMISSIONS)
     for name, spelling in SOURCE_SPELLINGS.items():
         for bucket, expect in (("lake", ALLOW), ("public", ALLOW), ("other", DENY)):
             copy = c.copy_spelled(spelling)
