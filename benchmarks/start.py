@@ -38,7 +38,10 @@ INSTANCE = "bench-start"
 def dev(*words: str) -> str:
     """Run ./dev for the benchmark's instance and return what it printed."""
     argv = [str(CHECKOUT / "dev"), *words, "--instance", INSTANCE]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(argv)}\n{done.stderr}")
+    return done.stdout
 
 
 def up() -> float:

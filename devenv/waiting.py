@@ -33,7 +33,7 @@ def until(
 
     ``alive`` raises when there is nothing left to wait for. After
     ``seconds`` an :class:`UnhealthyError` tells what was awaited, the last answer and ``tail`` (the
-    last lines of a log). Pauses grow from 10 ms to 250 ms.
+    last lines of a log). Pauses grow from 10 ms to 50 ms.
     """
     end = clock() + seconds
     pause = 0.01
@@ -51,7 +51,7 @@ def until(
                 details=tail() if tail else (),
             )
         sleep(pause)
-        pause = min(pause * 1.5, 0.25)
+        pause = min(pause * 1.5, 0.05)
 
 
 def while_true(
