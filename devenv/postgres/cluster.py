@@ -51,13 +51,14 @@ def create(binaries: Binaries, data: Path, *, superuser_password: str, account: 
     instance's lock. Raises ConflictError for data of another major version, or a folder that holds
     something else; MissingError when the disk is full or read-only.
     """
+    # an initdb whose starter was killed may write for some seconds more: each call clears away
+    for left in data.parent.glob(f"{data.name}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)
     if (data / "PG_VERSION").is_file():
         check_major(binaries, data)
         return False
     try:
         _refuse_other_content(data)
-        for left in data.parent.glob(f"{data.name}.new-*"):
-            shutil.rmtree(left, ignore_errors=True)
         draft = data.with_name(f"{data.name}.new-{secrets.token_hex(4)}")
         draft.mkdir(mode=0o700)
         try:

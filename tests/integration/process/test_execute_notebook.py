@@ -16,20 +16,16 @@ from typing import Any
 import psutil
 import pytest
 
+from devenv import environments
+
 SCRIPT = Path(__file__).parents[3] / "jupyter" / "execute_notebook.py"
 SLEEP = "import time\ntime.sleep(600)"
 
 
 @pytest.fixture(scope="session")
-def notebook_python() -> Path:
+def notebook_python(machine_root: Path) -> Path:
     """The interpreter of the notebook environment."""
-    found = os.environ.get("DEVENV_NOTEBOOK_PYTHON")
-    if not found:
-        pytest.skip(
-            "DEVENV_NOTEBOOK_PYTHON names no interpreter with jupyter/requirements.lock: "
-            "the runner of notebooks is NOT tested"
-        )
-    return Path(found)
+    return environments.python(environments.locate("notebook", machine_root))
 
 
 @dataclass

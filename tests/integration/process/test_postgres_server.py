@@ -216,9 +216,13 @@ def test_the_server_listens_on_loopback_only(server: Server) -> None:
 
 
 def test_every_process_of_the_server_bears_the_instances_name(server: Server) -> None:
-    children = {child.pid for child in psutil.Process(server.pid).children()}
-    assert children
-    assert children <= {process.pid for process in stale.processes(name=NAME, uid=server.uid)}
+    def unnamed() -> set[int]:
+        children = {child.pid for child in psutil.Process(server.pid).children()}
+        assert children
+        return children - {process.pid for process in stale.processes(name=NAME, uid=server.uid)}
+
+    # a child takes its title in its first moments
+    assert waiting.while_true(lambda: bool(unnamed()), seconds=5), unnamed()
 
 
 def test_acknowledged_rows_survive_a_kill_while_writing(server: Server) -> None:
@@ -314,7 +318,13 @@ def test_a_kill_while_the_data_are_made_is_healed_by_the_next_call(home: Path) -
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     server.create()
-    assert [each.name for each in server.home.glob("data*")] == ["data"]
+
+    def cluttered() -> bool:
+        server.create()
+        return [each.name for each in server.home.glob("data*")] != ["data"]
+
+    # the initdb of the last one that was killed may still be writing
+    assert waiting.while_true(cluttered, seconds=20)
     server.start()
     server.end()
 
