@@ -42,7 +42,7 @@ def admin(site: Site, view: View) -> dict[str, str]:
         "POSTGRES_ADMIN_URL": database_url(
             site.endpoint("postgres", view), "postgres", secrets.postgres_admin_password, "postgres"
         ),
-        "JUPYTER_URL": jupyter.url("/", host="localhost" if view is View.HOST else ""),
+        "JUPYTER_URL": jupyter.url(host="localhost" if view is View.HOST else ""),
         "JUPYTER_TOKEN": secrets.jupyter_token,
     }
 
