@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devenv.endpoints import View
+from devenv.environments import CHECKOUT
 from devenv.services import contract
 from devenv.services.service import Site
 
@@ -27,6 +28,8 @@ MACHINE = frozenset(
     }
 )
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# The package that shows the buckets in Lab: from the checkout, so that an edit needs no installation.
+BUCKETS = CHECKOUT / "jupyter" / "buckets"
 LOOPBACK = "localhost,127.0.0.1,::1"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -43,6 +46,7 @@ def build(site: Site, environ: Mapping[str, str]) -> dict[str, str]:
         "SHELL": environ.get("SHELL", "/bin/sh"),
         # the notebook's own packages alone, not those of a user site
         "PYTHONNOUSERSITE": "1",
+        "PYTHONPATH": str(BUCKETS),
         **contract.user(site, View.HOST),
     }
 

@@ -25,5 +25,10 @@ c.LabApp.extension_manager = "readonly"
 # Otherwise every account of the machine can read the outputs of a kernel from its ports.
 c.KernelManager.transport_encryption = "auto"
 
+# The project's buckets, as the variables S3_BUCKET_NAME_* name them, beside the files of the home.
+c.ServerApp.contents_manager_class = "jupyter_buckets.manager.BucketsContentsManager"
+
 # A pod has no bin to fetch a file back from, and a trash folder in the home only fills its volume.
+# Without one, a folder goes with what is in it, as it does in a bucket; Lab asks first.
 c.FileContentsManager.delete_to_trash = False
+c.FileContentsManager.always_delete_dir = True
