@@ -43,6 +43,7 @@ class Server:
     home: Path
     contract: Mapping[str, str]
     options: tuple[str, ...] = ()
+    module: str = "jupyter_server"
     port: int = 0
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     process: subprocess.Popen[bytes] | None = None
@@ -61,7 +62,7 @@ class Server:
             "JUPYTER_TOKEN": self.token,
             **self.contract,
         }
-        argv = [str(self.python), "-m", "jupyter_server", "--allow-root", "--no-browser"]
+        argv = [str(self.python), "-m", self.module, "--allow-root", "--no-browser"]
         argv += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0"]
         argv += [f"--ServerApp.root_dir={self.home}", f"--ServerApp.contents_manager_class={MANAGER}"]
         argv += [
@@ -180,4 +181,5 @@ def notebook(source: str) -> dict[str, Any]:
         "execution_count": None,
         "outputs": [],
     }
-    return {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}

@@ -1,0 +1,163 @@
+"""A headless Chromium, driven by its own protocol: https://chromedevtools.github.io/devtools-protocol/"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import connect
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_QUIET = (
+    "--headless=new",
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--window-size=1300,800",
+    "--remote-debugging-port=0",
+    "--no-proxy-server",
+)
+_KEYS = {"Enter": (13, "\r"), "s": (83, "s"), "a": (65, "a"), "Delete": (46, "")}
+
+
+def find_program() -> str | None:
+    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+
+
+class Browser:
+    """One page of one browser with a profile of its own."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.downloads = folder / "downloads"
+        profile = folder / "profile"
+        self._process = subprocess.Popen(
+            [program, *_QUIET, f"--user-data-dir={profile}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._ids = itertools.count(1)
+        self.events: list[dict[str, Any]] = []
+        self._open = ExitStack()
+        self._open.callback(self._end)
+        with self._open:
+            self._page = self._open.enter_context(connect(_address(profile), max_size=None, proxy=None))
+            self._open = self._open.pop_all()
+        self._call("Page.enable")
+        self._call("Runtime.enable")
+        self._call(
+            "Browser.setDownloadBehavior",
+            behavior="allow",
+            downloadPath=str(self.downloads),
+            eventsEnabled=True,
+        )
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _end(self) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+        number = next(self._ids)
+        self._page.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            message = json.loads(self._page.recv(timeout=60))
+            if message.get("id") == number:
+                assert "error" not in message, (method, message)
+                return dict(message["result"])
+            self.events.append(message)
+
+    def open(self, url: str) -> None:
+        self._call("Page.navigate", url=url)
+
+    def run(self, script: str) -> Any:
+        """The value of a JavaScript expression."""
+        told = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in told, told
+        return told["result"].get("value")
+
+    def wait(self, script: str, seconds: float = 30) -> Any:
+        """Wait until a JavaScript expression is true; returns its value."""
+        end = time.monotonic() + seconds
+        while not (value := self.run(script)):
+            assert time.monotonic() < end, f"{script} stays {value!r}: {self.text('body')[-2000:]}"
+            time.sleep(0.1)
+        return value
+
+    def text(self, selector: str) -> str:
+        return str(
+            self.run(f"[...document.querySelectorAll({selector!r})].map(e => e.innerText).join('\\n')")
+        )
+
+    def texts(self, selector: str) -> list[str]:
+        return list(self.run(f"[...document.querySelectorAll({selector!r})].map(e => e.innerText.trim())"))
+
+    def click(self, selector: str, text: str = "", *, times: int = 1) -> None:
+        """Click the first visible element that the selector finds and that has exactly this text, if any."""
+        script = f"""(() => {{
+            const found = [...document.querySelectorAll({selector!r})].find(
+                e => e.offsetParent !== null && (!{text!r} || e.innerText.trim() === {text!r}));
+            if (!found) return null;
+            found.scrollIntoView({{block: 'nearest'}});
+            const box = found.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        }})()"""
+        x, y = self.wait(script)
+        for count in range(1, times + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=count)
+
+    def press(self, key: str, *, control: bool = False, shift: bool = False) -> None:
+        code, text = _KEYS[key]
+        held = 2 * control + 8 * shift
+        more = {} if control or not text else {"text": text}
+        for kind in ("keyDown", "keyUp"):
+            self._call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
+                modifiers=held, **(more if kind == "keyDown" else {}))  # fmt: skip
+
+    def write(self, text: str) -> None:
+        self._call("Input.insertText", text=text)
+
+    def choose(self, selector: str, files: Sequence[Path]) -> None:
+        """Click what opens a file dialog, and choose files in it."""
+        self._call("Page.setInterceptFileChooserDialog", enabled=True)
+        self.events.clear()
+        self.click(selector)
+        end = time.monotonic() + 10
+        while not (opened := [e for e in self.events if e.get("method") == "Page.fileChooserOpened"]):
+            assert time.monotonic() < end, "no file dialog"
+            self.run("1")
+        node = opened[0]["params"]["backendNodeId"]
+        self._call("DOM.setFileInputFiles", files=[str(file) for file in files], backendNodeId=node)
+
+    def picture(self, file: Path) -> None:
+        told = self._call("Page.captureScreenshot", format="png")
+        file.write_bytes(base64.b64decode(told["data"]))
+
+
+def _address(profile: Path) -> str:
+    """Where the browser's first page listens."""
+    told = profile / "DevToolsActivePort"
+    end = time.monotonic() + 30
+    while not (told.exists() and told.read_text().count("\n")):
+        assert time.monotonic() < end, "the browser does not start"
+        time.sleep(0.1)
+    port = told.read_text().split()[0]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+        page = next(entry for entry in json.load(answer) if entry["type"] == "page")
+    return str(page["webSocketDebuggerUrl"])
