@@ -118,7 +118,7 @@ class BucketContents:
         if await self.store.has_folder(place):
             raise Problem(400, f'"{place.api_path}" is a folder.')
         await self.store.put(place, content, models.content_type(place.name))
-        return await self.describe(place, "file")
+        return await self._written(place)
 
     async def write_piece(self, place: Place, number: int, content: bytes) -> Model:
         """Take a piece of a large file. Until the last one the object is what it was before."""
@@ -127,7 +127,7 @@ class BucketContents:
         if number == 1 and await self.store.has_folder(place):
             raise Problem(400, f'"{place.api_path}" is a folder.')
         size = await self.uploads.add(place, number, content, models.content_type(place.name))
-        return await self.describe(place, "file") if number == LAST else models.pending(place, size)
+        return await self._written(place) if number == LAST else models.pending(place, size)
 
     async def make_folder(self, place: Place) -> Model:
         """Make an empty folder, which is a marker object; an existing one is left as it is."""
@@ -221,6 +221,12 @@ class BucketContents:
 
     async def _mark(self, folder: Place) -> None:
         await self.store.put(Place(folder.root, f"{folder.path}/{self.settings.marker}"), b"")
+
+    async def _written(self, place: Place) -> Model:
+        found = await self.store.head(place)
+        if found is None:
+            raise missing(place)
+        return models.file(place, found, writable=True, kind="file")
 
     async def _no_file(self, place: Place, kind: str | None) -> Problem:
         if await self.store.has_folder(place):

@@ -17,6 +17,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 import boto3
+import botocore.session
+import botocore.utils
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -289,6 +291,21 @@ class Store:
             }
 
         return self._told(True, "delete_objects", place, work)
+
+
+def _session() -> boto3.session.Session:
+    """A session that reads the dates of S3's lists quickly: botocore's own way takes half the time of a list."""
+    session = botocore.session.get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_read_date)
+    return boto3.session.Session(botocore_session=session)
+
+
+def _read_date(told: Any) -> datetime:
+    try:
+        # headers have whole seconds; one object must not seem to have two dates
+        return datetime.fromisoformat(told).replace(microsecond=0)
+    except (TypeError, ValueError):
+        return botocore.utils.parse_timestamp(told)
 
 
 def checked(place: Place) -> Place:
