@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/contents.py [--rounds 10] [--gibibyte] [--rival-python PYTHON]
 
-An instance called `bench-contents` is used and purged. Without --rival-python an environment for the rival is made
-with pip in a temporary folder; its packages are named below and are in no lock of ours. --gibibyte measures the
-memory of uploads and downloads of 1 GiB.
+An instance called `bench-contents` is used and purged. Without --rival-python an environment for the rival is
+made with pip in a temporary folder; its packages are named below and are in no lock of ours. --gibibyte
+measures the memory of uploads and downloads of 1 GiB.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ class Server:
         argv = [str(self.python), "-m", "jupyter_server", "--allow-root", "--no-browser"]
         argv += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", f"--config={configuration}"]
         self.process = subprocess.Popen(
-            argv, cwd=self.home, env={**env, "PYTHONPATH": str(PACKAGE)}, stderr=(self.home / "log").open("wb")
+            argv,
+            cwd=self.home,
+            env={**env, "PYTHONPATH": str(PACKAGE)},
+            stderr=(self.home / "log").open("wb"),
         )
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         for _ in range(300):
@@ -143,7 +146,13 @@ class Server:
 def notebook() -> dict[str, Any]:
     """A notebook of about 20 KB."""
     cells = [
-        {"cell_type": "code", "id": f"c{n}", "metadata": {}, "source": "x = 1\n" * 30, "execution_count": None}
+        {
+            "cell_type": "code",
+            "id": f"c{n}",
+            "metadata": {},
+            "source": "x = 1\n" * 30,
+            "execution_count": None,
+        }
         | {"outputs": []}
         for n in range(60)
     ]
@@ -265,7 +274,9 @@ def notebook_python() -> Path:
 def compare(tables: list[dict[str, Callable[[], float]]], servers: list[Server], rounds: int) -> None:
     lines = []
     for what in tables[0]:
-        taken = measure.in_turn({s.name: table[what] for s, table in zip(servers, tables, strict=True)}, rounds)
+        taken = measure.in_turn(
+            {s.name: table[what] for s, table in zip(servers, tables, strict=True)}, rounds
+        )
         medians = [f"{statistics.median(taken[server.name]) * 1000:,.0f} ms" for server in servers]
         times = 1 / measure.ratio(taken, servers[0].name, servers[1].name)
         lines.append(f"| {what} | {' | '.join(medians)} | {times:.1f} |")

@@ -30,7 +30,8 @@ class BucketsCheckpoints(AsyncFileCheckpoints):
         return str(Path(jupyter_data_dir()) / "bucket-checkpoints")
 
     def checkpoint_path(self, checkpoint_id: str, path: str) -> str:
-        place: Place | None = self.parent.place(path)
+        manager: Any = self.parent
+        place: Place | None = manager.place(path)
         if place is None:
             return str(super().checkpoint_path(checkpoint_id, path))
         digest = hashlib.sha256(place.key.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What the contents API does, done in buckets. Notebooks are bytes here; the manager knows what is in them."""
+"""What the contents API does, done in buckets. A notebook is bytes here; the manager knows what is in it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jupyter_buckets import models
 from jupyter_buckets.models import Model
 from jupyter_buckets.names import Place, Root, is_shown
-from jupyter_buckets.problems import Problem, denied
+from jupyter_buckets.problems import ProblemError, denied
 from jupyter_buckets.store import Page, Store, checked
 from jupyter_buckets.trees import BucketTree
 from jupyter_buckets.uploads import LAST, Uploads
@@ -19,6 +20,7 @@ from jupyter_buckets.uploads import LAST, Uploads
 # Where a mistake in a policy is mended, the file browser should follow within minutes.
 _RIGHTS_SECONDS = 300
 _UNKNOWN_SECONDS = 10
+_ANY_NAME = ".jupyter-buckets"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Settings:
 
 
 class BucketContents:
-    """Folders and files in buckets. Raises :class:`Problem`, with the bucket's name in it."""
+    """Folders and files in buckets. Raises :class:`ProblemError`, with the bucket's name in it."""
 
     def __init__(self, store: Store, settings: Settings, is_listed: Callable[[str], bool]) -> None:
         self.store = store
@@ -56,7 +58,7 @@ class BucketContents:
         known, until = self._rights.get(root, (True, 0.0))
         if time.monotonic() < until:
             return known
-        told = await self.store.may_write(Place(root, ""))
+        told = await self.store.may_write(Place(root, _ANY_NAME))
         seconds = _UNKNOWN_SECONDS if told is None else _RIGHTS_SECONDS
         self._rights[root] = (told is not False, time.monotonic() + seconds)
         return told is not False
@@ -66,7 +68,7 @@ class BucketContents:
         return not root.read_only and self._rights.get(root, (True, 0.0))[0]
 
     async def describe(self, place: Place, kind: str | None) -> Model:
-        """The model of a file or folder, without content. Of both of one name, ``kind`` decides, else the folder."""
+        """The model of a file or folder, without content; where both have the name, ``kind`` decides."""
         writable, found, is_folder = await asyncio.gather(
             self.writable(place.root), self.store.head(place), self.store.has_folder(place)
         )
@@ -82,7 +84,7 @@ class BucketContents:
             writable, (found, content) = await asyncio.gather(
                 self.writable(place.root), self.store.get(place, self.settings.open_limit)
             )
-        except Problem as problem:
+        except ProblemError as problem:
             if problem.code == "NoSuchKey":
                 raise await self._no_file(place, kind) from problem
             raise
@@ -98,7 +100,7 @@ class BucketContents:
             async for page in self.store.pages(place):
                 seen = seen or bool(page.objects or page.folders)
                 may = await writable
-                entries |= await self.store.run(lambda page=page, may=may: self._entries(place, page, may))
+                entries |= await self.store.run(partial(self._entries, place, page, may))
                 if page.objects:
                     modified = max(modified, max(found.modified for found in page.objects))
                 if len(entries) >= self.settings.list_limit:
@@ -111,30 +113,34 @@ class BucketContents:
         model["content"], model["format"] = list(entries.values()), "json"
         return model
 
-    async def write(self, place: Place, content: bytes) -> Model:
-        """Write a file, and return its model."""
+    async def check_target(self, place: Place) -> None:
+        """Raise unless a file may be written here, as far as that can be known before."""
         self._refuse_if_protected(place)
         checked(place)
         if await self.store.has_folder(place):
-            raise Problem(400, f'"{place.api_path}" is a folder.')
-        await self.store.put(place, content, models.content_type(place.name))
-        return await self._written(place)
+            raise ProblemError(400, f'"{place.api_path}" is a folder.')
+
+    async def write(self, place: Place, content: bytes) -> Model:
+        """Write a file where :meth:`check_target` found nothing against it, and return its model."""
+        found = await self.store.put(place, content, models.content_type(place.name))
+        return models.file(place, found, writable=True, kind="file")
 
     async def write_piece(self, place: Place, number: int, content: bytes) -> Model:
         """Take a piece of a large file. Until the last one the object is what it was before."""
-        self._refuse_if_protected(place)
-        checked(place)
-        if number == 1 and await self.store.has_folder(place):
-            raise Problem(400, f'"{place.api_path}" is a folder.')
+        if number == 1:
+            await self.check_target(place)
+            if await self.store.may_write(place) is False:
+                # otherwise S3 would tell only when the first part is full
+                raise denied(place.bucket, "s3:PutObject", place.key)
         size = await self.uploads.add(place, number, content, models.content_type(place.name))
-        return await self._written(place) if number == LAST else models.pending(place, size)
+        return await self.describe(place, "file") if number == LAST else models.pending(place, size)
 
     async def make_folder(self, place: Place) -> Model:
         """Make an empty folder, which is a marker object; an existing one is left as it is."""
         self._refuse_if_protected(place)
         checked(place)
         if await self.is_file(place):
-            raise Problem(400, f'"{place.api_path}" is a file.')
+            raise ProblemError(400, f'"{place.api_path}" is a file.')
         if not await self.store.has_folder(place):
             await self._mark(place)
         return await self.describe(place, "directory")
@@ -143,7 +149,7 @@ class BucketContents:
         """Delete a file, or a folder with all that is in it; returns the paths of the files that are gone."""
         self._refuse_if_protected(place, "s3:DeleteObject")
         if not place.path:
-            raise Problem(400, f'"{place.api_path}" is a bucket; it cannot be deleted here.')
+            raise ProblemError(400, f'"{place.api_path}" is a bucket; it cannot be deleted here.')
         tree = BucketTree(self.store, place)
         items = await tree.items()
         if not items:
@@ -153,7 +159,7 @@ class BucketContents:
             first = next(iter(remaining.values()))
             gone = len(items) - len(remaining)
             told = f"{gone} of {len(items)} files were deleted. " if gone else "Nothing was deleted. "
-            raise Problem(first.status_code, told + first.message, code=first.code)
+            raise ProblemError(first.status_code, told + first.message, code=first.code)
         await self.keep_parent(place)
         return [place.api_path + item.suffix for item in items]
 
@@ -163,7 +169,7 @@ class BucketContents:
         if parent.path and not await self.store.has_folder(parent):
             try:
                 await self._mark(parent)
-            except Problem as problem:
+            except ProblemError as problem:
                 if problem.code != "AccessDenied":
                     raise
 
@@ -222,15 +228,11 @@ class BucketContents:
     async def _mark(self, folder: Place) -> None:
         await self.store.put(Place(folder.root, f"{folder.path}/{self.settings.marker}"), b"")
 
-    async def _written(self, place: Place) -> Model:
-        found = await self.store.head(place)
-        if found is None:
-            raise missing(place)
-        return models.file(place, found, writable=True, kind="file")
-
-    async def _no_file(self, place: Place, kind: str | None) -> Problem:
+    async def _no_file(self, place: Place, kind: str | None) -> ProblemError:
         if await self.store.has_folder(place):
-            return Problem(400, f'"{place.api_path}" is a folder, not a {kind or "file"}.', reason="bad type")
+            return ProblemError(
+                400, f'"{place.api_path}" is a folder, not a {kind or "file"}.', reason="bad type"
+            )
         return missing(place)
 
     def _refuse_if_protected(self, place: Place, action: str = "s3:PutObject") -> None:
@@ -238,5 +240,5 @@ class BucketContents:
             raise denied(place.bucket, action, place.path)
 
 
-def missing(place: Place) -> Problem:
-    return Problem(404, f'There is no "{place.api_path}".', code="NoSuchKey")
+def missing(place: Place) -> ProblemError:
+    return ProblemError(404, f'There is no "{place.api_path}".', code="NoSuchKey")

@@ -14,7 +14,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_buckets.names import Place
-from jupyter_buckets.problems import Problem
+from jupyter_buckets.problems import ProblemError
 from jupyter_buckets.store import MIB
 
 # S3 evaluates these by itself: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
@@ -38,7 +38,7 @@ class BucketFilesHandler(AuthenticatedFileHandler):
         manager: Any = self.contents_manager
         place = manager.place(path)
         if place is None:
-            await super().get(path, include_body=body)
+            await super().get(path, include_body=body)  # type: ignore[misc]
             return
         self.check_xsrf_cookie()
         if (place.hidden and not manager.allow_hidden) or not place.path:
@@ -80,7 +80,7 @@ class BucketFilesHandler(AuthenticatedFileHandler):
                 asked["IfMatch"] = headers["If-Range"]
         try:
             return dict(await store.call("get_object" if body else "head_object", place, **asked))
-        except Problem as problem:
+        except ProblemError as problem:
             if problem.status_code == 304:
                 return None
             if problem.code == "PreconditionFailed" and "If-Range" in headers:

@@ -48,6 +48,6 @@ class Journal:
 
 def _sentence(source: str, target: str, files: int) -> str:
     return (
-        f'The move of {files} files from "{source}" to "{target}" was cut off. No file is lost: what is not in'
-        " the second is in the first. Compare the two, then delete the one that is not whole."
+        f'The move of {files} files from "{source}" to "{target}" was cut off. No file is lost: what is not'
+        " in the second is in the first. Compare the two, then delete the one that is not whole."
     )

@@ -24,7 +24,7 @@ from jupyter_buckets.journal import Journal
 from jupyter_buckets.models import Model
 from jupyter_buckets.moves import Mover
 from jupyter_buckets.names import Place
-from jupyter_buckets.problems import Problem, denied
+from jupyter_buckets.problems import ProblemError, denied
 from jupyter_buckets.store import MIB, Store, checked
 from jupyter_buckets.trees import BucketTree, LocalTree, Tree
 
@@ -49,8 +49,8 @@ class BucketsContentsManager(AsyncLargeFileManager):
     root_names = Unicode(
         "{name}",
         config=True,
-        help="""How a root is named in the file browser, from {name} and {bucket}: "{bucket}" makes Copy Path give
-        what s3fs takes, "s3:{bucket}" the names that hybridcontents set-ups often have.""",
+        help="""How a root is named in the file browser, from {name} and {bucket}: "{bucket}" makes Copy Path
+        give what s3fs takes, "s3:{bucket}" the names that hybridcontents set-ups often have.""",
     )
     read_only = List(
         Unicode(), config=True, help="Names of buckets that nothing may be written to from here."
@@ -135,7 +135,7 @@ class BucketsContentsManager(AsyncLargeFileManager):
             await super().file_exists(path) if place is None else await self.buckets_contents.is_file(place)
         )
 
-    def exists(self, path: str) -> bool | Awaitable[bool]:
+    def exists(self, path: str) -> bool | Awaitable[bool]:  # type: ignore[override]
         # jupyter_server awaits this only where it has to, and needs a plain answer for local files
         place = self.place(path)
         return bool(super().exists(path)) if place is None else self.buckets_contents.exists(place)
@@ -175,9 +175,9 @@ class BucketsContentsManager(AsyncLargeFileManager):
             # the home is shown without S3 too
             await asyncio.wait(asked, timeout=_HOME_WAITS)
         shown = [entry for entry in home["content"] if entry["name"] not in self.roots]
-        for root in self.roots.values():
-            shown.append(models.folder(Place(root, ""), writable=self.buckets_contents.known_writable(root)))
-        home["content"] = shown
+        known = self.buckets_contents.known_writable
+        roots = [models.folder(Place(root, ""), writable=known(root)) for root in self.roots.values()]
+        home["content"] = shown + roots
 
     async def _without(self, place: Place, kind: str | None) -> Model:
         model = await self.buckets_contents.describe(place, kind)
@@ -206,7 +206,7 @@ class BucketsContentsManager(AsyncLargeFileManager):
             )
         except Exception as error:
             # nbformat raises whatever its parser met
-            raise Problem(400, f'"{model["path"]}" is not a readable notebook: {error!r}') from error
+            raise ProblemError(400, f'"{model["path"]}" is not a readable notebook: {error!r}') from error
         self.mark_trusted_cells(notebook, model["path"])
         model["content"], model["format"] = notebook, "json"
         self.validate_notebook_model(model, invalid)
@@ -218,9 +218,9 @@ class BucketsContentsManager(AsyncLargeFileManager):
         if place is None:
             return dict(await super().save(model, path))
         if "type" not in model:
-            raise Problem(400, "No file type provided")
+            raise ProblemError(400, "No file type provided")
         if place.hidden and not self.allow_hidden:
-            raise Problem(400, f'"{path}" is a hidden name.')
+            raise ProblemError(400, f'"{path}" is a hidden name.')
         piece = model.get("chunk")
         if piece in (None, 1):
             self.run_pre_save_hooks(model=model, path=place.api_path)
@@ -238,26 +238,21 @@ class BucketsContentsManager(AsyncLargeFileManager):
                 return await self.buckets_contents.make_folder(place)
             case "file":
                 raw = await self.buckets_contents.store.run(lambda: models.content_of(model))
+                await self.buckets_contents.check_target(place)
                 return await self.buckets_contents.write(place, raw)
             case "notebook":
                 return await self._save_notebook_in_bucket(model, place)
-        raise Problem(400, f"Unhandled contents type: {model['type']}")
+        raise ProblemError(400, f"Unhandled contents type: {model['type']}")
 
     async def _save_notebook_in_bucket(self, model: Model, place: Place) -> Model:
         if "content" not in model:
-            raise Problem(400, "No file content provided")
-        notebook = nbformat.from_dict(model["content"])
-        self.check_and_sign(notebook, place.api_path)
-        invalid: dict[str, Any] = {}
+            raise ProblemError(400, "No file content provided")
+        checking = asyncio.ensure_future(self.buckets_contents.check_target(place))
         try:
-            text = await self.buckets_contents.store.run(
-                lambda: nbformat.writes(
-                    notebook, version=nbformat.NO_CONVERT, capture_validation_error=invalid
-                )
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise Problem(400, f"This is not a notebook: {error!r}") from error
-        saved = await self.buckets_contents.write(place, (text.rstrip("\n") + "\n").encode())
+            content, invalid = await self._notebook_bytes(model, place)
+        finally:
+            await checking
+        saved = await self.buckets_contents.write(place, content)
         saved["type"], saved["mimetype"] = "notebook", None
         self.validate_notebook_model(model, validation_error=invalid)
         if message := model.get("message"):
@@ -266,11 +261,26 @@ class BucketsContentsManager(AsyncLargeFileManager):
             await self.create_checkpoint(place.api_path)
         return saved
 
+    async def _notebook_bytes(self, model: Model, place: Place) -> tuple[bytes, dict[str, Any]]:
+        """The notebook as a file, and what its schema has against it."""
+        invalid: dict[str, Any] = {}
+        try:
+            notebook = nbformat.from_dict(model["content"])
+            self.check_and_sign(notebook, place.api_path)
+            text = await self.buckets_contents.store.run(
+                lambda: nbformat.writes(
+                    notebook, version=nbformat.NO_CONVERT, capture_validation_error=invalid
+                )
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ProblemError(400, f"This is not a notebook: {error!r}") from error
+        return (text.rstrip("\n") + "\n").encode(), invalid
+
     async def _save_piece(self, model: Model, place: Place, number: Any) -> Model:
         if model["type"] != "file":
-            raise Problem(400, f'File type "{model["type"]}" is not supported for large file transfer')
+            raise ProblemError(400, f'File type "{model["type"]}" is not supported for large file transfer')
         if not isinstance(number, int):
-            raise Problem(400, f"{json.dumps(number)} is not the number of a piece.")
+            raise ProblemError(400, f"{json.dumps(number)} is not the number of a piece.")
         return await self.buckets_contents.write_piece(place, number, models.content_of(model))
 
     # Deleting, moving, copying
@@ -281,7 +291,7 @@ class BucketsContentsManager(AsyncLargeFileManager):
             await super().delete(path)
             return
         for gone in await self.buckets_contents.delete(place):
-            self.checkpoints.forget(gone)
+            self._bucket_checkpoints.forget(gone)
         self.emit(data={"action": "delete", "path": place.api_path})
 
     async def delete_file(self, path: str) -> None:
@@ -324,7 +334,7 @@ class BucketsContentsManager(AsyncLargeFileManager):
             name = copy_pat.sub(".", source.rpartition("/")[2])
             target = f"{folder}/{await self.increment_filename(name, folder, insert='-Copy')}".strip("/")
         elif to_path is None or not await self.dir_exists(folder.rpartition("/")[0]):
-            raise Problem(404, f'There is no folder "{folder}" to copy to.')
+            raise ProblemError(404, f'There is no folder "{folder}" to copy to.')
         await self._refuse_hidden(source, target)
         await self._mover.copy(self._tree(source), self._target(target))
         self.emit(data={"action": "copy", "path": target, "source_path": source})
@@ -355,10 +365,16 @@ class BucketsContentsManager(AsyncLargeFileManager):
             return
         for path in paths:
             if await self.is_hidden(path):
-                raise Problem(400, f'"{path}" is a hidden name.')
+                raise ProblemError(400, f'"{path}" is a hidden name.')
 
     def _follow(self, old: str, new: str) -> None:
-        self.checkpoints.move(old, new)
+        self._bucket_checkpoints.move(old, new)
+
+    @property
+    def _bucket_checkpoints(self) -> BucketsCheckpoints:
+        # another class for checkpoints would keep those of two buckets in one place
+        assert isinstance(self.checkpoints, BucketsCheckpoints), self.checkpoints
+        return self.checkpoints
 
     def _is_listed(self, name: str) -> bool:
         return bool(self.should_list(name) and (self.allow_hidden or not name.startswith(".")))
@@ -367,6 +383,6 @@ class BucketsContentsManager(AsyncLargeFileManager):
 def _check_type(model: Model, kind: str | None) -> None:
     is_folder = model["type"] == "directory"
     if kind == "directory" and not is_folder:
-        raise Problem(400, f'"{model["path"]}" is not a directory.', reason="bad type")
+        raise ProblemError(400, f'"{model["path"]}" is not a directory.', reason="bad type")
     if kind in ("file", "notebook") and is_folder:
-        raise Problem(400, f'"{model["path"]}" is a directory, not a {kind}.', reason="bad type")
+        raise ProblemError(400, f'"{model["path"]}" is a directory, not a {kind}.', reason="bad type")

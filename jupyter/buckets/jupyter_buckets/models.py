@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jupyter_buckets.names import Place
-from jupyter_buckets.problems import Problem
+from jupyter_buckets.problems import ProblemError
 from jupyter_buckets.store import Found
 
 Model = dict[str, Any]
@@ -72,7 +72,9 @@ def add_content(model: Model, content: bytes, wanted: str | None) -> None:
             model["content"], model["format"] = content.decode(), "text"
         except UnicodeDecodeError as error:
             if wanted == "text":
-                raise Problem(400, f'"{model["path"]}" is not UTF-8 encoded.', reason="bad format") from error
+                raise ProblemError(
+                    400, f'"{model["path"]}" is not UTF-8 encoded.', reason="bad format"
+                ) from error
     if model["format"] is None:
         model["content"], model["format"] = base64.encodebytes(content).decode(), "base64"
     if model["mimetype"] is None:
@@ -82,14 +84,14 @@ def add_content(model: Model, content: bytes, wanted: str | None) -> None:
 def content_of(model: Model) -> bytes:
     """The bytes of a model that is to be saved."""
     if "content" not in model:
-        raise Problem(400, "No file content provided")
+        raise ProblemError(400, "No file content provided")
     content, how = model["content"], model.get("format")
     if how not in ("text", "base64"):
-        raise Problem(400, "Must specify format of file contents as 'text' or 'base64'")
+        raise ProblemError(400, "Must specify format of file contents as 'text' or 'base64'")
     try:
         return content.encode() if how == "text" else base64.b64decode(content)
     except (AttributeError, TypeError, UnicodeEncodeError, binascii.Error, ValueError) as error:
-        raise Problem(400, f"The content is not {how}: {error}") from error
+        raise ProblemError(400, f"The content is not {how}: {error}") from error
 
 
 def content_type(name: str) -> str | None:

@@ -1,7 +1,7 @@
 """Copies and moves of files and folders: all of it, or nothing, or a plain word of what is where.
 
-S3 has no rename. Everything is copied first, and only when all copies are there are the originals deleted; so at
-any moment, a crash included, each file is whole in at least one of the two places.
+S3 has no rename. Everything is copied first, and only when all copies are there the originals are deleted; so
+at any moment, a crash included, each file is whole in at least one of the two places.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from jupyter_buckets.journal import Journal
-from jupyter_buckets.problems import Problem
+from jupyter_buckets.problems import ProblemError
 from jupyter_buckets.trees import BucketTree, Item, Tree, copy_item
 
 _AT_ONCE = 8
@@ -25,18 +25,18 @@ class Mover:
         self._journal, self._log, self._marker, self._follow = journal, log, marker, follow
 
     async def copy(self, source: Tree, target: Tree) -> int:
-        """Copy; returns the number of files. On trouble what was copied is removed again, and that is told."""
+        """Copy; returns the number of files. On trouble what was copied is removed again, and told."""
         items = await _all(source)
         await self._copy_all(items, source, target, "copied")
         return len(items)
 
     async def move(self, source: Tree, target: Tree) -> int:
-        """Move; returns the number of files. Raises a :class:`Problem` that says what is where."""
+        """Move; returns the number of files. Raises a :class:`ProblemError` that says what is where."""
         if f"{target.path}/".startswith(f"{source.path}/"):
-            raise Problem(400, f'"{source.path}" cannot be moved into itself.')
+            raise ProblemError(400, f'"{source.path}" cannot be moved into itself.')
         items = await _all(source)
         if await target.exists():
-            raise Problem(409, f'"{target.path}" exists already.')
+            raise ProblemError(409, f'"{target.path}" exists already.')
         with self._journal.open(source.path, target.path, len(items)):
             await self._copy_all(items, source, target, "moved")
             await self._remove_originals(items, source, target)
@@ -51,11 +51,14 @@ class Mover:
             return
         remaining = await target.remove(touched)
         if not remaining:
-            raise Problem(problem.status_code, f"Nothing was {verb}. {problem.message}", code=problem.code)
-        raise Problem(
+            raise ProblemError(
+                problem.status_code, f"Nothing was {verb}. {problem.message}", code=problem.code
+            )
+        raise ProblemError(
             problem.status_code,
             f'"{source.path}" is as it was, but {len(remaining)} of its {len(items)} files were copied to'
-            f' "{target.path}" and could not be removed there again ({_some(remaining, target)}). {problem.message}',
+            f' "{target.path}" and could not be removed there again ({_some(remaining, target)}).'
+            f" {problem.message}",
         )
 
     async def _remove_originals(self, items: list[Item], source: Tree, target: Tree) -> None:
@@ -69,18 +72,18 @@ class Mover:
             await self._take_back(items, source, target, next(iter(remaining.values())))
         if remaining or keep:
             why = next(iter(remaining.values())).message if remaining else ""
-            raise Problem(
+            raise ProblemError(
                 403 if remaining else 409,
                 f'"{target.path}" has all {len(items)} files now, but {len(remaining) + len(keep)} are in'
                 f' "{source.path}" still: {_told(remaining, keep, source)} {why}',
             )
 
-    async def _take_back(self, items: list[Item], source: Tree, target: Tree, problem: Problem) -> None:
+    async def _take_back(self, items: list[Item], source: Tree, target: Tree, problem: ProblemError) -> None:
         remaining = await target.remove(items)
         for item in items:
             self._follow(target.path + item.suffix, source.path + item.suffix)
         left = f' {len(remaining)} copies remain in "{target.path}".' if remaining else ""
-        raise Problem(
+        raise ProblemError(
             problem.status_code, f"Nothing was moved.{left} {problem.message} A copy can be made.",
             code=problem.code)  # fmt: skip
 
@@ -92,17 +95,17 @@ class Mover:
 async def _all(source: Tree) -> list[Item]:
     items = await source.items()
     if not items:
-        raise Problem(404, f'There is no "{source.path}".')
+        raise ProblemError(404, f'There is no "{source.path}".')
     return items
 
 
 async def _each(
     items: list[Item], work: Callable[[Item], Awaitable[None]], tell: Callable[[int], None]
-) -> tuple[list[Item], Problem | None]:
+) -> tuple[list[Item], ProblemError | None]:
     """Work on items, a few at once, up to the first problem; returns those that may have been done."""
     waiting = iter(items)
     touched: list[Item] = []
-    problems: list[Problem] = []
+    problems: list[ProblemError] = []
 
     async def worker() -> None:
         for item in waiting:
@@ -110,7 +113,7 @@ async def _each(
                 return
             try:
                 await work(item)
-            except Problem as problem:
+            except ProblemError as problem:
                 problems.append(problem)
                 # what was not answered may have been done all the same
                 if problem.status_code >= 500:
@@ -131,7 +134,7 @@ async def _changed(items: list[Item], source: Tree) -> list[Item]:
     return [item for item in items if now.get(item.suffix, item.found.etag) != item.found.etag]
 
 
-def _told(remaining: dict[str, Problem], changed: set[str], source: Tree) -> str:
+def _told(remaining: dict[str, ProblemError], changed: set[str], source: Tree) -> str:
     parts = []
     if remaining:
         parts.append(f"{_some(remaining, source)} could not be deleted.")

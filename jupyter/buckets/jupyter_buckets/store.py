@@ -12,8 +12,10 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
@@ -38,7 +40,7 @@ MIB = 1 << 20
 _PARTS_FROM = 256 * MIB
 _TRANSFER = TransferConfig(multipart_threshold=_PARTS_FROM, multipart_chunksize=128 * MIB, use_threads=False)
 _FILES = TransferConfig(multipart_threshold=16 * MIB, multipart_chunksize=8 * MIB, use_threads=False)
-_PROBE = ".jupyter-buckets-probe"
+_PROBE = "jupyter-buckets-asks-whether-it-may"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Page:
 
 
 class Store:
-    """Calls to S3; each raises :class:`problems.Problem`, and ends within about ``seconds``."""
+    """Calls to S3; each raises :class:`problems.ProblemError`, and ends within about ``seconds``."""
 
     def __init__(self, seconds: float = 20, **client_arguments: Any) -> None:
         self.seconds = seconds
@@ -71,7 +73,7 @@ class Store:
         self._clients: dict[bool, Any] = {}
 
     async def call(self, operation: str, place: Place, *, patient: bool = False, **arguments: Any) -> Any:
-        """Call the client's method ``operation`` on the place's bucket, and key unless it is for the bucket."""
+        """Call the client's method ``operation`` on the object at the place."""
         return await self.run(partial(self._call, operation, place, patient, arguments), patient=patient)
 
     async def run(self, work: Callable[[], T], *, patient: bool = False) -> T:
@@ -90,7 +92,7 @@ class Store:
             return None
         try:
             answer = await self.call("head_object", place)
-        except problems.Problem as problem:
+        except problems.ProblemError as problem:
             if problem.status_code == 404:
                 return None
             raise
@@ -100,9 +102,14 @@ class Store:
         """The object and its content, refused with a 413 when that is more than ``limit`` bytes."""
         return await self.run(partial(self._get, place, limit))
 
-    async def put(self, place: Place, content: bytes, content_type: str | None = None) -> None:
+    async def put(self, place: Place, content: bytes, content_type: str | None = None) -> Found:
+        """Write an object, and tell what it is now; its date is the answer's, which saves asking again."""
         extra = {"ContentType": content_type} if content_type else {}
-        await self.call("put_object", place, patient=len(content) > 16 * MIB, Body=content, **extra)
+        patient = len(content) > 16 * MIB
+        answer = await self.call("put_object", place, patient=patient, Body=content, **extra)
+        written = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        modified = parsedate_to_datetime(written) if written else datetime.now(UTC).replace(microsecond=0)
+        return Found(place.key, len(content), modified, answer["ETag"].strip('"'))
 
     async def has_folder(self, place: Place) -> bool:
         """Tell whether anything is in the folder, a marker included; a root is always there."""
@@ -149,19 +156,19 @@ class Store:
         """Write an object to a local file."""
         await self.run(partial(self._download, source, found, file), patient=True)
 
-    async def delete(self, bucket: Place, keys: list[str]) -> dict[str, problems.Problem]:
+    async def delete(self, bucket: Place, keys: list[str]) -> dict[str, problems.ProblemError]:
         """Delete up to 1,000 keys; returns those that remain, each with its reason."""
         return await self.run(partial(self._delete, bucket, keys), patient=True)
 
     async def may_write(self, place: Place) -> bool | None:
-        """Ask, without writing, whether the policy allows s3:PutObject in this root; None when it stays unknown.
+        """Ask, without writing, whether the policy allows s3:PutObject here; None when nobody knows.
 
         A part for an upload that does not exist can never be stored, but S3 looks at the policy first:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
         """
         try:
-            await self.call("upload_part", place.child(_PROBE), UploadId=_PROBE, PartNumber=1, Body=b"")
-        except problems.Problem as problem:
+            await self.call("upload_part", place, UploadId=_PROBE, PartNumber=1, Body=b"")
+        except problems.ProblemError as problem:
             if problem.code == "AccessDenied":
                 return False
             return True if problem.code == "NoSuchUpload" else None
@@ -180,9 +187,7 @@ class Store:
                     retries={"mode": "standard", "total_max_attempts": 2},
                     max_pool_connections=CALLS,
                 )
-                self._clients[patient] = boto3.session.Session().client(
-                    "s3", config=config, **self._arguments
-                )
+                self._clients[patient] = _session().client("s3", config=config, **self._arguments)
             return self._clients[patient]
 
     def _told(self, patient: bool, operation: str, place: Place, work: Callable[[Any], T]) -> T:
@@ -198,7 +203,7 @@ class Store:
             raise problems.from_trouble(error, self.endpoint(), seconds) from error
         except ValueError as error:
             # botocore's own check of addresses and names
-            raise problems.Problem(502, f"S3 cannot be used: {error}") from error
+            raise problems.ProblemError(502, f"S3 cannot be used: {error}") from error
 
     def _call(self, operation: str, place: Place, patient: bool, arguments: dict[str, Any]) -> Any:
         def work(client: Any) -> Any:
@@ -218,10 +223,11 @@ class Store:
             with closing(answer["Body"]) as body:
                 size = answer["ContentLength"]
                 if size > limit:
-                    raise problems.Problem(
+                    raise problems.ProblemError(
                         413,
                         f'"{place.name}" has {size / MIB:,.0f} MiB, too much to open in the browser'
-                        f" (the limit is {limit / MIB:,.0f} MiB). Download it, or read {place.url} in a notebook.",
+                        f" (the limit is {limit / MIB:,.0f} MiB)."
+                        f" Download it, or read {place.url} in a notebook.",
                     )
                 found = Found(place.key, size, answer["LastModified"], answer["ETag"].strip('"'))
                 return found, body.read()
@@ -262,7 +268,7 @@ class Store:
         extra = {"ContentType": content_type} if content_type else {}
 
         def work(client: Any) -> None:
-            with open(file, "rb") as source:
+            with Path(file).open("rb") as source:
                 client.upload_fileobj(source, target.bucket, target.key, ExtraArgs=extra, Config=_FILES)
 
         self._told(True, "put_object", target, work)
@@ -270,14 +276,14 @@ class Store:
     def _download(self, source: Place, found: Found, file: str) -> None:
         def work(client: Any) -> None:
             answer = client.get_object(Bucket=source.bucket, Key=found.key, IfMatch=found.etag)
-            with closing(answer["Body"]) as body, open(file, "wb") as target:
+            with closing(answer["Body"]) as body, Path(file).open("wb") as target:
                 for piece in body.iter_chunks(MIB):
                     target.write(piece)
 
         self._told(True, "get_object", source, work)
 
-    def _delete(self, place: Place, keys: list[str]) -> dict[str, problems.Problem]:
-        def work(client: Any) -> dict[str, problems.Problem]:
+    def _delete(self, place: Place, keys: list[str]) -> dict[str, problems.ProblemError]:
+        def work(client: Any) -> dict[str, problems.ProblemError]:
             wanted = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
             answer = client.delete_objects(Bucket=place.bucket, Delete=wanted)
             return {
@@ -294,7 +300,7 @@ class Store:
 
 
 def _session() -> boto3.session.Session:
-    """A session that reads the dates of S3's lists quickly: botocore's own way takes half the time of a list."""
+    """A session that reads the dates of S3's lists quickly: botocore's way takes half the time of a list."""
     session = botocore.session.get_session()
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_read_date)
     return boto3.session.Session(botocore_session=session)
@@ -305,7 +311,8 @@ def _read_date(told: Any) -> datetime:
         # headers have whole seconds; one object must not seem to have two dates
         return datetime.fromisoformat(told).replace(microsecond=0)
     except (TypeError, ValueError):
-        return botocore.utils.parse_timestamp(told)
+        slowly: datetime = botocore.utils.parse_timestamp(told)
+        return slowly
 
 
 def checked(place: Place) -> Place:
@@ -313,5 +320,5 @@ def checked(place: Place) -> Place:
     try:
         names.check(place)
     except names.NameRefusedError as error:
-        raise problems.Problem(400, f"{error}.") from error
+        raise problems.ProblemError(400, f"{error}.") from error
     return place

@@ -1,4 +1,4 @@
-"""A file, or a folder with all that is in it, in a bucket or on the local disk: what a copy or move works on."""
+"""What a copy or a move works on: a file, or a folder with all that is in it, in a bucket or on the disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from jupyter_buckets import models
 from jupyter_buckets.names import Place, is_shown
-from jupyter_buckets.problems import Problem
+from jupyter_buckets.problems import ProblemError
 from jupyter_buckets.store import Found, Store
 
 _BATCH = 1000
@@ -44,7 +44,7 @@ class Tree(Protocol):
     async def exists(self) -> bool:
         """Tell whether a file or folder has this name."""
 
-    async def remove(self, items: Iterable[Item]) -> dict[str, Problem]:
+    async def remove(self, items: Iterable[Item]) -> dict[str, ProblemError]:
         """Delete items; returns the suffixes of those that remain, each with its reason."""
 
 
@@ -67,14 +67,14 @@ class BucketTree:
         file, folder = await asyncio.gather(self.store.head(self.place), self.store.has_folder(self.place))
         return bool(file or folder)
 
-    async def remove(self, items: Iterable[Item]) -> dict[str, Problem]:
-        remaining: dict[str, Problem] = {}
+    async def remove(self, items: Iterable[Item]) -> dict[str, ProblemError]:
+        remaining: dict[str, ProblemError] = {}
         keys = [self.place.key + item.suffix for item in items]
         for start in range(0, len(keys), _BATCH):
             batch = keys[start : start + _BATCH]
             try:
                 failed = await self.store.delete(self.place, batch)
-            except Problem as problem:
+            except ProblemError as problem:
                 failed = dict.fromkeys(batch, problem)
             remaining |= {key[len(self.place.key) :]: problem for key, problem in failed.items()}
         return remaining
@@ -101,7 +101,7 @@ class LocalTree:
             suffix = folder[len(str(self.where)) :]
             links = [name for name in folders if Path(folder, name).is_symlink()]
             if links:
-                raise Problem(
+                raise ProblemError(
                     400, f'"{self.path}{suffix}/{links[0]}" is a link to a folder; a bucket has none.'
                 )
             found += [Item(f"{suffix}/{name}", _stat(Path(folder, name))) for name in files]
@@ -112,18 +112,18 @@ class LocalTree:
     async def exists(self) -> bool:
         return await asyncio.to_thread(os.path.lexists, self.where)
 
-    async def remove(self, items: Iterable[Item]) -> dict[str, Problem]:
+    async def remove(self, items: Iterable[Item]) -> dict[str, ProblemError]:
         return await asyncio.to_thread(self._remove, list(items))
 
-    def _remove(self, items: list[Item]) -> dict[str, Problem]:
-        remaining: dict[str, Problem] = {}
+    def _remove(self, items: list[Item]) -> dict[str, ProblemError]:
+        remaining: dict[str, ProblemError] = {}
         for item in items:
             if item.suffix.endswith("/"):
                 continue
             try:
                 Path(f"{self.where}{item.suffix}").unlink(missing_ok=True)
             except OSError as error:
-                remaining[item.suffix] = Problem(403, f'"{self.path}{item.suffix}": {error.strerror}')
+                remaining[item.suffix] = ProblemError(403, f'"{self.path}{item.suffix}": {error.strerror}')
         if self.where.is_dir():
             self._remove_empty_folders()
         return remaining
@@ -164,7 +164,7 @@ async def _send(item: Item, target: BucketTree, marker: str) -> None:
     try:
         await target.store.upload(item.found.key, place, models.content_type(place.name))
     except OSError as error:
-        raise Problem(403, f'"{item.found.key}" cannot be read: {error.strerror}') from error
+        raise ProblemError(403, f'"{item.found.key}" cannot be read: {error.strerror}') from error
 
 
 async def _fetch(item: Item, source: BucketTree, target: LocalTree, marker: str) -> None:
@@ -173,7 +173,7 @@ async def _fetch(item: Item, source: BucketTree, target: LocalTree, marker: str)
         (path if item.suffix.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
         return
     if not all(is_shown(part) for part in item.suffix.split("/")[1:]):
-        raise Problem(400, f'"{source.path}{item.suffix}" cannot be the name of a local file.')
+        raise ProblemError(400, f'"{source.path}{item.suffix}" cannot be the name of a local file.')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".arriving-")
@@ -182,15 +182,17 @@ async def _fetch(item: Item, source: BucketTree, target: LocalTree, marker: str)
         raise _local_trouble(target, error) from error
     try:
         await source.store.download(source.at(item.suffix), item.found, draft)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
     except OSError as error:
         raise _local_trouble(target, error) from error
     finally:
         Path(draft).unlink(missing_ok=True)
 
 
-def _local_trouble(target: LocalTree, error: OSError) -> Problem:
+def _local_trouble(target: LocalTree, error: OSError) -> ProblemError:
     if isinstance(error, PermissionError):
-        return Problem(403, f'Permission denied: "{target.path}"')
-    return Problem(507 if error.errno == 28 else 400, f'"{target.path}" cannot be written: {error.strerror}')
+        return ProblemError(403, f'Permission denied: "{target.path}"')
+    return ProblemError(
+        507 if error.errno == 28 else 400, f'"{target.path}" cannot be written: {error.strerror}'
+    )

@@ -1,7 +1,7 @@
 """Files that arrive in pieces, as Lab sends everything above 1 MiB: pieces 1, 2, 3 … and the last as -1.
 
-Pieces are collected into parts of a multipart upload, so memory holds two parts at most, and the object appears whole
-or not at all. https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
+Pieces are collected into parts of a multipart upload, so memory holds two parts at most, and the object
+appears whole or not at all. https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_buckets.names import Place
-from jupyter_buckets.problems import Problem
+from jupyter_buckets.problems import ProblemError
 from jupyter_buckets.store import MIB, Store
 
 LAST = -1
@@ -61,13 +61,15 @@ class Uploads:
             self._open[place] = _Upload(place, content_type)
         upload = self._open.get(place)
         if upload is None:
-            raise Problem(409, f'"{place.name}": the beginning of this upload is not here; start it again.')
+            raise ProblemError(
+                409, f'"{place.name}": the beginning of this upload is not here; start it again.'
+            )
         checksum = zlib.crc32(content)
         if number == upload.last and checksum == upload.last_checksum:
             return upload.size
         if number not in (upload.last + 1, LAST):
             await self._drop(place)
-            raise Problem(
+            raise ProblemError(
                 409, f'"{place.name}": piece {number} came after piece {upload.last}; start it again.'
             )
         upload.last, upload.last_checksum, upload.touched = number, checksum, time.monotonic()
@@ -91,7 +93,7 @@ class Uploads:
             return
         await self._sent(upload)
         if not upload.upload_id:
-            extra = {"ContentType": upload.content_type} if upload.content_type else {}
+            extra: dict[str, Any] = {"ContentType": upload.content_type} if upload.content_type else {}
             made = await self._store.call("create_multipart_upload", upload.place, **extra)
             upload.upload_id = made["UploadId"]
         part, upload.buffer = upload.buffer, bytearray()
@@ -127,10 +129,10 @@ class Uploads:
         upload = self._open.pop(place, None)
         if upload is None:
             return
-        with suppress(Problem):
+        with suppress(ProblemError):
             await self._sent(upload)
         if upload.upload_id:
-            with suppress(Problem):
+            with suppress(ProblemError):
                 await self._store.call("abort_multipart_upload", place, UploadId=upload.upload_id)
 
     async def _drop_idle(self) -> None:
