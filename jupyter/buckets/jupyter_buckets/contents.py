@@ -123,7 +123,7 @@ class BucketContents:
     async def write(self, place: Place, content: bytes) -> Model:
         """Write a file where :meth:`check_target` found nothing against it, and return its model."""
         found = await self.store.put(place, content, models.content_type(place.name))
-        return models.file(place, found, writable=True, kind="file")
+        return models.file(place, found, writable=True, kind="file", hashed=False)
 
     async def write_piece(self, place: Place, number: int, content: bytes) -> Model:
         """Take a piece of a large file. Until the last one the object is what it was before."""
@@ -219,7 +219,7 @@ class BucketContents:
         for found in page.objects:
             name = found.key[begin:]
             if name != self.settings.marker and self._is_entry(name):
-                entries[name, False] = models.file(place.child(name), found, writable=writable)
+                entries[name, False] = models.file(place.child(name), found, writable=writable, hashed=False)
         return entries
 
     def _is_entry(self, name: str) -> bool:
@@ -230,9 +230,8 @@ class BucketContents:
 
     async def _no_file(self, place: Place, kind: str | None) -> ProblemError:
         if await self.store.has_folder(place):
-            return ProblemError(
-                400, f'"{place.api_path}" is a folder, not a {kind or "file"}.', reason="bad type"
-            )
+            told = f"{place.api_path} is a directory, not a {kind or 'file'}"
+            return ProblemError(400, told, reason="bad type")
         return missing(place)
 
     def _refuse_if_protected(self, place: Place, action: str = "s3:PutObject") -> None:

@@ -163,7 +163,9 @@ class BucketsContentsManager(AsyncLargeFileManager):
         if place.hidden and not self.allow_hidden:
             raise missing(place)
         model = await (self._with_content(place, type, format) if content else self._without(place, type))
-        if require_hash and model["hash"] is None:
+        if not require_hash:
+            model["hash"] = model["hash_algorithm"] = None
+        elif model["hash"] is None:
             # a folder has none, and the handler would make a 500 of that
             model["hash"], model["hash_algorithm"] = "", models.HASH
         self.emit(data={"action": "get", "path": place.api_path})
@@ -330,7 +332,8 @@ class BucketsContentsManager(AsyncLargeFileManager):
         if self.place(source) is None and self.place(folder) is None:
             return dict(await super().copy(from_path, to_path))
         target = folder
-        if await self.dir_exists(folder):
+        # a folder is copied into another one, which is made when it is missing; a file may get a new name
+        if await self.dir_exists(folder) or await self.dir_exists(source):
             name = copy_pat.sub(".", source.rpartition("/")[2])
             target = f"{folder}/{await self.increment_filename(name, folder, insert='-Copy')}".strip("/")
         elif to_path is None or not await self.dir_exists(folder.rpartition("/")[0]):
@@ -383,6 +386,6 @@ class BucketsContentsManager(AsyncLargeFileManager):
 def _check_type(model: Model, kind: str | None) -> None:
     is_folder = model["type"] == "directory"
     if kind == "directory" and not is_folder:
-        raise ProblemError(400, f'"{model["path"]}" is not a directory.', reason="bad type")
+        raise ProblemError(400, f"{model['path']} is not a directory", reason="bad type")
     if kind in ("file", "notebook") and is_folder:
-        raise ProblemError(400, f'"{model["path"]}" is a directory, not a {kind}.', reason="bad type")
+        raise ProblemError(400, f"{model['path']} is a directory, not a {kind}", reason="bad type")

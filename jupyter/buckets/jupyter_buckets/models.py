@@ -23,7 +23,9 @@ STARTED = datetime.now(UTC).replace(microsecond=0)
 HASH = "s3-etag"
 
 
-def file(place: Place, found: Found, *, writable: bool, kind: str | None = None) -> Model:
+def file(
+    place: Place, found: Found, *, writable: bool, kind: str | None = None, hashed: bool = True
+) -> Model:
     """A file or notebook, without content."""
     is_notebook = kind == "notebook" or (kind is None and place.name.endswith(".ipynb"))
     return {
@@ -37,14 +39,16 @@ def file(place: Place, found: Found, *, writable: bool, kind: str | None = None)
         "writable": writable,
         "format": None,
         "content": None,
-        "hash": found.etag,
-        "hash_algorithm": HASH,
+        "hash": found.etag if hashed else None,
+        "hash_algorithm": HASH if hashed else None,
     }
 
 
 def pending(place: Place, size: int) -> Model:
     """A file of which ``size`` bytes have arrived, and more will."""
-    return file(place, Found(place.key, size, datetime.now(UTC), ""), writable=True, kind="file")
+    return file(
+        place, Found(place.key, size, datetime.now(UTC), ""), writable=True, kind="file", hashed=False
+    )
 
 
 def folder(place: Place, *, writable: bool, modified: datetime = STARTED) -> Model:

@@ -52,7 +52,7 @@ class Place:
 
     @property
     def api_path(self) -> str:
-        return f"{self.root.name}/{self.path}" if self.path else self.root.name
+        return f"{self.root.name}/{self.path}".strip("/")
 
     @property
     def name(self) -> str:

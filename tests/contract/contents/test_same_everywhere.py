@@ -193,6 +193,13 @@ def test_a_folder_is_copied_with_all_that_is_in_it(server: Server, folder: str) 
     assert server.names(f"{folder}/d-Copy1") == {"a.txt", "empty"}
 
 
+def test_a_folder_is_copied_into_one_that_is_not_there_yet(server: Server, folder: str) -> None:
+    server.make_folder(f"{folder}/d")
+    server.save(f"{folder}/d/a.txt", "a")
+    assert server.copy(f"{folder}/d", f"{folder}/new").json()["path"] == f"{folder}/new/d"
+    assert server.text(f"{folder}/new/d/a.txt") == "a"
+
+
 def test_a_folder_is_renamed_with_all_that_is_in_it(server: Server, folder: str) -> None:
     server.make_folder(f"{folder}/d")
     server.make_folder(f"{folder}/d/e")
