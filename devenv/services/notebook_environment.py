@@ -47,6 +47,7 @@ def build(site: Site, environ: Mapping[str, str]) -> dict[str, str]:
         # the notebook's own packages alone, not those of a user site
         "PYTHONNOUSERSITE": "1",
         "PYTHONPATH": str(BUCKETS),
+        "JUPYTER_PATH": str(BUCKETS / "share"),
         **contract.user(site, View.HOST),
     }
 

@@ -31,6 +31,8 @@ def file(
     return {
         "name": place.name,
         "path": place.api_path,
+        # for Lab's Copy Path; the API allows keys of one's own
+        "s3_address": place.url,
         "type": "notebook" if is_notebook else "file",
         "created": found.modified,
         "last_modified": found.modified,
@@ -56,6 +58,7 @@ def folder(place: Place, *, writable: bool, modified: datetime = STARTED) -> Mod
     return {
         "name": place.name,
         "path": place.api_path,
+        "s3_address": place.url,
         "type": "directory",
         "created": modified,
         "last_modified": modified,

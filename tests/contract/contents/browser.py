@@ -106,7 +106,7 @@ class Browser:
     def texts(self, selector: str) -> list[str]:
         return list(self.run(f"[...document.querySelectorAll({selector!r})].map(e => e.innerText.trim())"))
 
-    def click(self, selector: str, text: str = "", *, times: int = 1) -> None:
+    def click(self, selector: str, text: str = "", *, times: int = 1, button: str = "left") -> None:
         """Click the first visible element that the selector finds and that has exactly this text, if any."""
         script = f"""(() => {{
             const found = [...document.querySelectorAll({selector!r})].find(
@@ -117,9 +117,11 @@ class Browser:
             return [box.x + box.width / 2, box.y + box.height / 2];
         }})()"""
         x, y = self.wait(script)
+        # a menu's entry wants to be pointed at first
+        self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
         for count in range(1, times + 1):
             for kind in ("mousePressed", "mouseReleased"):
-                self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=count)
+                self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=count)
 
     def press(self, key: str, *, control: bool = False, shift: bool = False) -> None:
         code, text = _KEYS[key]
@@ -129,6 +131,16 @@ class Browser:
             self._call(
                 "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
                 modifiers=held, **(more if kind == "keyDown" else {}))  # fmt: skip
+
+    def open_menu(self, selector: str, text: str) -> None:
+        """Open the context menu of the element that the selector finds and that has exactly this text."""
+        self.click(selector, text, button="right")
+
+    def clipboard(self) -> str:
+        """The text in the clipboard."""
+        self._call("Browser.grantPermissions", permissions=["clipboardReadWrite"])
+        self._call("Page.bringToFront")
+        return str(self.run("navigator.clipboard.readText()"))
 
     def write(self, text: str) -> None:
         self._call("Input.insertText", text=text)

@@ -17,7 +17,7 @@ from contract.contents.rest import Server, notebook
 
 pytestmark = [pytest.mark.contract, pytest.mark.slow]
 
-CONFIGURATION = Path(__file__).parents[3] / "jupyter" / "etc"
+JUPYTER = Path(__file__).parents[3] / "jupyter"
 # where pictures of each step are kept, if anywhere
 PICTURES = os.environ.get("DEVENV_TEST_PICTURES")
 
@@ -37,7 +37,11 @@ def program() -> str:
 def lab(
     notebook_python: Path, buckets: Buckets, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    contract = {**buckets.contract, "JUPYTER_CONFIG_PATH": str(CONFIGURATION)}
+    places = {
+        "JUPYTER_CONFIG_PATH": str(JUPYTER / "etc"),
+        "JUPYTER_PATH": str(JUPYTER / "buckets" / "share"),
+    }
+    contract = {**buckets.contract, **places}
     folder = tmp_path_factory.mktemp("lab") / "home"
     made = Server(notebook_python, folder, contract, module="jupyterlab").start()
     Path(made.home, "samples").mkdir()
@@ -135,6 +139,19 @@ def test_a_file_is_uploaded_into_the_lake_and_downloaded_again(
         assert time.monotonic() < end, list(browser.downloads.iterdir())
         time.sleep(0.2)
         browser.run("1")
+
+
+def test_copy_path_gives_the_address_that_pandas_and_s3fs_take(
+    browser: Browser, lab: Server, buckets: Buckets
+) -> None:
+    folder = f"copy {secrets.token_hex(4)}"
+    lab.save(f"lake/{folder}/a b.csv", "a,b\n1,2\n")
+    show(browser, lab, f"lake/{folder}")
+    wait_for_name(browser, "a b.csv")
+    browser.open_menu(".jp-DirListing-item .jp-DirListing-itemText", "a b.csv")
+    browser.click(".lm-Menu-itemLabel", "Copy Path")
+    browser.wait("document.querySelectorAll('.lm-Menu').length === 0")
+    assert browser.clipboard() == f"s3://{buckets.names['lake']}/{folder}/a b.csv"
 
 
 def test_public_shows_read_only_and_saving_there_says_why(
