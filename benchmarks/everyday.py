@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import measure
@@ -21,13 +22,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 INSTANCE = "bench-everyday"
 
 
-def dev(*words: str) -> str:
-    """Run ./dev for the benchmark's instance and return what it printed."""
-    argv = [str(CHECKOUT / "dev"), *words, "--instance", INSTANCE]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(argv)}\n{done.stderr}")
-    return done.stdout
+dev = partial(measure.dev, INSTANCE)
 
 
 def empty_list(folder: str) -> None:

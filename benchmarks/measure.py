@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def dev(instance: str, *words: str) -> str:
+    """Run ./dev for an instance and return what it printed; end with its error when it fails."""
+    argv = [str(CHECKOUT / "dev"), *words, "--instance", instance]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(argv)}\n{done.stderr}")
+    return done.stdout
 
 
 def seconds(action: Callable[[], object]) -> float:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import measure
@@ -35,13 +36,7 @@ from devenv.services.jupyter import PROOF  # noqa: E402
 INSTANCE = "bench-start"
 
 
-def dev(*words: str) -> str:
-    """Run ./dev for the benchmark's instance and return what it printed."""
-    argv = [str(CHECKOUT / "dev"), *words, "--instance", INSTANCE]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(argv)}\n{done.stderr}")
-    return done.stdout
+dev = partial(measure.dev, INSTANCE)
 
 
 def up() -> float:
