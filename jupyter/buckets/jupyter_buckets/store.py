@@ -40,6 +40,8 @@ MIB = 1 << 20
 _PARTS_FROM = 256 * MIB
 _TRANSFER = TransferConfig(multipart_threshold=_PARTS_FROM, multipart_chunksize=128 * MIB, use_threads=False)
 _FILES = TransferConfig(multipart_threshold=16 * MIB, multipart_chunksize=8 * MIB, use_threads=False)
+# What a HEAD says with its status alone: a bad or expired key, a denied action, a busy S3.
+_UNTOLD = ("400", "403", "500", "503")
 _PROBE = "jupyter-buckets-asks-whether-it-may"
 
 
@@ -210,8 +212,8 @@ class Store:
             try:
                 return getattr(client, operation)(Bucket=place.bucket, Key=place.key, **arguments)
             except ClientError as error:
-                if operation == "head_object" and error.response["Error"]["Code"] == "403":
-                    # a HEAD is answered without a body: only a GET tells a bad key from a denied action
+                if operation == "head_object" and error.response["Error"]["Code"] in _UNTOLD:
+                    # a HEAD is answered without a body: only a GET tells the reason
                     client.get_object(Bucket=place.bucket, Key=place.key, Range="bytes=0-0")["Body"].close()
                 raise
 

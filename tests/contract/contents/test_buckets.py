@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -407,11 +410,52 @@ def test_trouble_with_s3_is_a_clear_message_soon_and_the_home_stays_usable(
     assert "Traceback" not in server.log
 
 
+@contextmanager
+def s3_that_answers(status: int, code: str) -> Iterator[str]:
+    """An address where every call gets the same S3 error."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{made.server_port}"
+        made.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "told"),
+    [
+        pytest.param((400, "ExpiredToken"), 403, "it has expired", id="an expired key"),
+        pytest.param((404, "NoSuchBucket"), 502, "does not exist", id="a bucket that is gone"),
+        pytest.param((503, "SlowDown"), 502, "asks for fewer requests", id="too many requests"),
+    ],
+)
+def test_what_s3_refuses_is_told_in_plain_words(
+    troubled: Callable[..., Server], said: tuple[int, str], status: int, told: str
+) -> None:
+    with s3_that_answers(*said) as address:
+        server = troubled(AWS_ENDPOINT_URL=address)
+        for answer in (server.contents("GET", "lake"), server.save("lake/f.txt", "x", status=status)):
+            assert (answer.status, told in answer.message) == (status, True), answer
+        assert "Traceback" not in server.log
+
+
 def test_a_silent_s3_is_given_up_in_time_while_the_server_works_on(
     notebook_python: Path, buckets: Buckets, tmp_path: Path
 ) -> None:
-    import socket
-
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(64)
@@ -434,8 +478,6 @@ def test_a_silent_s3_is_given_up_in_time_while_the_server_works_on(
 def test_a_move_that_a_crash_cut_off_loses_nothing_and_is_told_at_the_next_start(
     notebook_python: Path, buckets: Buckets, tmp_path: Path, lake: str
 ) -> None:
-    import threading
-
     for number in range(300):
         buckets.put("lake", f"{relative(lake)}/d/{number:03d}", str(number).encode())
     server = Server(notebook_python, tmp_path / "home", buckets.contract, port=free_port()).start()
