@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from devenv import docker_engine, environments, processes, state
+from devenv import docker_engine, environments, processes, state, trouble
 from devenv.errors import DevenvError
 from devenv.report import Reporter
 from devenv.runtimes.ports import FIRST_CHOICE
@@ -75,10 +74,7 @@ def _isolation(session: Session) -> Iterator[Finding]:
 
 
 def _disk(session: Session) -> Iterator[Finding]:
-    folder = session.instance.root
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    free = trouble.free_bytes(session.instance.root)
     made = all(
         environments.is_current(environments.locate(n, session.instance.data_root)) for n in ENVIRONMENT_NAMES
     )

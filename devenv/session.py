@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from devenv import environments, project, state
+from devenv import environments, project, state, trouble
 from devenv.credentials import Vault
 from devenv.errors import MissingError, UsageError
 from devenv.project import Project
@@ -159,10 +158,7 @@ class Session:
 
     def require_room(self) -> None:
         """Raise MissingError when the disk of the state folder is as good as full."""
-        folder = self.instance.root
-        while not folder.exists():
-            folder = folder.parent
-        free = shutil.disk_usage(folder).free
+        free = trouble.free_bytes(self.instance.root)
         if free < NEEDED_BYTES:
             raise MissingError(
                 f"the disk that holds {self.instance.root} has {free // 2**20} MB left"

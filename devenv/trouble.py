@@ -19,7 +19,7 @@ def foreseen(error: OSError, folder: Path) -> DevenvError | None:
     place = os.fspath(error.filename) if isinstance(error.filename, str | Path) else str(folder)
     if error.errno in _FULL:
         return MissingError(
-            f"the disk that holds {place} is full ({_free(Path(place))} MB left)",
+            f"the disk that holds {place} is full ({free_bytes(Path(place)) // 2**20} MB left)",
             hint="Free some space, then repeat the command: it goes on where it was",
         )
     if error.errno in _FORBIDDEN:
@@ -30,9 +30,10 @@ def foreseen(error: OSError, folder: Path) -> DevenvError | None:
     return None
 
 
-def _free(path: Path) -> int:
+def free_bytes(path: Path) -> int:
+    """What is left on the disk that holds ``path``, or will hold it; 0 when that cannot be told."""
     while not path.exists() and path != path.parent:
         path = path.parent
     with suppress(OSError):
-        return shutil.disk_usage(path).free // 2**20
+        return shutil.disk_usage(path).free
     return 0
