@@ -83,10 +83,8 @@ def run(
             check=False,
             **_as_account(account),
         )
-    except FileNotFoundError as error:
-        raise _not_found(words, error) from error
-    except PermissionError as error:
-        raise _not_permitted(words, error) from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise _not_started(words, error) from error
     except subprocess.TimeoutExpired as error:
         raise DevenvError(f"{Path(words[0]).name} took more than {timeout:g} s and was stopped") from error
     completed = Completed(words, done.returncode, done.stdout, done.stderr)
@@ -120,10 +118,8 @@ def stream(
             text=True,
             errors="replace",
         )
-    except FileNotFoundError as error:
-        raise _not_found(words, error) from error
-    except PermissionError as error:
-        raise _not_permitted(words, error) from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise _not_started(words, error) from error
     return _pump(child, on_line, on_stdout)
 
 
@@ -153,10 +149,8 @@ def spawn(
                 start_new_session=True,
                 **_as_account(account),
             )
-        except FileNotFoundError as error:
-            raise _not_found(words, error) from error
-        except PermissionError as error:
-            raise _not_permitted(words, error) from error
+        except (FileNotFoundError, PermissionError) as error:
+            raise _not_started(words, error) from error
     _detached.append(child)
     return child.pid
 
@@ -218,12 +212,10 @@ def _feed(lines: object, take: Callable[[str], None]) -> None:
         take(line.rstrip("\n"))
 
 
-def _not_found(words: tuple[str, ...], error: FileNotFoundError) -> MissingError:
-    missing = error.filename or words[0]
-    return MissingError(f"{os.fspath(missing)} is not there", hint="./dev doctor lists what is needed")
-
-
-def _not_permitted(words: tuple[str, ...], error: PermissionError) -> MissingError:
+def _not_started(words: tuple[str, ...], error: OSError) -> MissingError:
+    if isinstance(error, FileNotFoundError):
+        missing = error.filename or words[0]
+        return MissingError(f"{os.fspath(missing)} is not there", hint="./dev doctor lists what is needed")
     return MissingError(
         f"{words[0]} may not be started: {error.strerror}",
         hint="Check its permissions and those of the folders above it",
