@@ -32,6 +32,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LOCKS = {
     "notebook": CHECKOUT / "jupyter" / "requirements.lock",
     "s3": CHECKOUT / "requirements" / "s3.lock",
+    "hub": CHECKOUT / "requirements" / "hub.lock",
 }
 TOOLKIT_LOCK = CHECKOUT / "requirements" / "toolkit.lock"
 

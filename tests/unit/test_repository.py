@@ -72,7 +72,13 @@ def test_no_file_is_larger_than_a_mebibyte(tracked: list[Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements/toolkit.lock", "requirements/s3.lock", "jupyter/requirements.lock"]
+    "name",
+    [
+        "requirements/toolkit.lock",
+        "requirements/s3.lock",
+        "requirements/hub.lock",
+        "jupyter/requirements.lock",
+    ],
 )
 def test_every_line_of_a_lock_is_a_pin_or_its_hash(name: str) -> None:
     text = (CHECKOUT / name).read_text()

@@ -240,7 +240,7 @@ def test_the_lock_is_free_afterwards(environment: Environment, installer: FakeIn
         fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-@pytest.mark.parametrize("name", ["notebook", "s3"])
+@pytest.mark.parametrize("name", sorted(environments.LOCKS))
 def test_the_folder_follows_from_the_content(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
