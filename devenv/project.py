@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -119,6 +119,23 @@ def _check_binaries(value: str) -> None:
         raise ValueError("expected wheel, system or the absolute path of a folder")
 
 
+def _check_login(value: str) -> None:
+    """https://docs.github.com/en/enterprise-cloud@latest/admin/managing-iam/iam-configuration-reference"""
+    words = value.split("-")
+    if not 1 <= len(value) <= 39 or not all(word.isascii() and word.isalnum() for word in words):
+        raise ValueError(f"{_shown(value)} is no GitHub login: letters, digits and single inner hyphens")
+
+
+def _check_organizations(value: Mapping[str, tuple[str, ...]]) -> None:
+    for name, members in value.items():
+        organization, _, team = name.partition(":")
+        _check_login(organization)
+        if ":" in name and not team:
+            raise ValueError(f"{_shown(name)} must be org or org:team")
+        for member in members:
+            _check_login(member)
+
+
 def _check_home(value: str) -> None:
     if value.startswith("~"):
         raise ValueError("~ is not expanded: write the whole path")
@@ -218,8 +235,35 @@ class Jupyter:
 
 
 @dataclass(frozen=True)
+class Hub:
+    """``values`` are the Helm values files of the hub, in Helm's order; None means the usual two.
+
+    ``post_start`` lets a normal user's hub run the values' postStart hook, which is written for an image.
+    """
+
+    values: tuple[str, ...] | None = None
+    post_start: bool = False
+
+
+@dataclass(frozen=True)
+class GitHub:
+    """Who there is in the local sign-in besides those whom the values name.
+
+    ``organizations`` holds logins by organisation (``org``) or team (``org:team``).
+    """
+
+    people: tuple[Annotated[str, Rule(_check_login)], ...] = ()
+    organizations: Annotated[dict[str, tuple[str, ...]], Rule(_check_organizations)] = field(
+        default_factory=dict
+    )
+
+
+@dataclass(frozen=True)
 class Ports:
-    """Fixed ports on the loopback address; None takes the first free one."""
+    """Fixed ports on the loopback address; None takes the first free one.
+
+    ``jupyter`` is the one that the browser opens: JupyterLab's, or the hub's proxy's.
+    """
 
     jupyter: _Port | None = None
     s3: _Port | None = None
@@ -242,6 +286,8 @@ class Settings:
     s3: S3 = S3()
     postgres: Postgres = Postgres()
     jupyter: Jupyter = Jupyter()
+    hub: Hub = Hub()
+    github: GitHub = GitHub()
     ports: Ports = Ports()
 
     @classmethod
@@ -299,6 +345,11 @@ class Project(Settings):
     external_key: AccessKey | None = None
     external_admin_key: AccessKey | None = None
     notices: tuple[str, ...] = ()
+
+    @property
+    def values_files(self) -> tuple[Path, ...] | None:
+        """The hub's values files as absolute paths, or None for the usual two."""
+        return None if self.hub.values is None else tuple(self.folder / name for name in self.hub.values)
 
     @property
     def jupyter_home(self) -> Path | None:
@@ -468,13 +519,15 @@ def _value(hint: Any, given: Any) -> Any:
         if given is None:
             return None
         hint = get_args(hint)[0]
+    if get_origin(hint) is tuple:
+        return _texts(get_args(hint)[0], given)
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         if not isinstance(given, str) or given not in choices:
             raise ValueError(f"expected {' or '.join(choices)}, got {_shown(given)}")
         return given
-    kind, *rules = get_args(hint) or (hint,)
-    value = _CONVERSIONS[kind](given)
+    kind, *rules = (hint.__origin__, *hint.__metadata__) if hasattr(hint, "__metadata__") else (hint,)
+    value = _CONVERSIONS[get_origin(kind) or kind](given)
     for rule in rules:
         rule.check(value)
     return value
@@ -485,6 +538,21 @@ def _text(given: object) -> str:
         return given
     quoting = "" if isinstance(given, (list, dict)) else "; put it in quotes"
     raise ValueError(f"expected text, got {_shown(given)}{quoting}")
+
+
+def _texts(kind: Any, given: object) -> tuple[str, ...]:
+    """A list of texts, from YAML or from a variable with commas."""
+    if isinstance(given, str):
+        given = [part.strip() for part in given.split(",") if part.strip()]
+    if not isinstance(given, (list, tuple)):
+        raise ValueError(f"expected a list, got {_shown(given)}")
+    return tuple(_value(kind, each) for each in given)
+
+
+def _lists_by_name(given: object) -> dict[str, tuple[str, ...]]:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"expected names with a list each, got {_shown(given)}")
+    return {name: _texts(str, members) for name, members in given.items()}
 
 
 def _whole_number(given: object) -> int:
@@ -513,7 +581,12 @@ def _truth_value(given: object) -> bool:
     raise ValueError(f"expected true or false, got {_shown(given)}")
 
 
-_CONVERSIONS: Mapping[Any, Callable[[Any], Any]] = {str: _text, int: _whole_number, bool: _truth_value}
+_CONVERSIONS: Mapping[Any, Callable[[Any], Any]] = {
+    str: _text,
+    int: _whole_number,
+    bool: _truth_value,
+    dict: _lists_by_name,
+}
 
 
 def _name_for_defaults(tree: Mapping[str, Any]) -> str:
@@ -532,7 +605,7 @@ def _merge(
         here = (*path, key)
         if key not in defaults:
             problems.append((here, _unknown_key(here, defaults)))
-        elif isinstance(defaults[key], dict) and isinstance(value, dict):
+        elif isinstance(defaults[key], dict) and defaults[key] and isinstance(value, dict):
             _merge(defaults[key], value, here, problems)
         elif value is not None:
             defaults[key] = value

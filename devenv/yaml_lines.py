@@ -96,7 +96,7 @@ def _value(loader: Any, node: yaml.Node, path: KeyPath, document: Document) -> A
         document.problems.append(Problem(document.lines[path], path, "an alias of keys; write the keys out"))
         return None
     if isinstance(node, yaml.SequenceNode):
-        return []
+        return _sequence(loader, node, path, document)
     try:
         return loader.construct_object(node)
     except (yaml.YAMLError, ValueError, TypeError, KeyError, OverflowError):
@@ -104,6 +104,20 @@ def _value(loader: Any, node: yaml.Node, path: KeyPath, document: Document) -> A
             Problem(_line(node), path, "a value that YAML cannot read; put it in quotes")
         )
         return None
+
+
+def _sequence(loader: Any, node: yaml.SequenceNode, path: KeyPath, document: Document) -> list[Any]:
+    """The items; the line of each is found below its number, counted from 0."""
+    if id(node) in document.mappings_seen:
+        document.problems.append(Problem(document.lines[path], path, "an alias of a list; write it out"))
+        return []
+    document.mappings_seen.add(id(node))
+    found = []
+    for number, item in enumerate(node.value):
+        here = (*path, str(number))
+        document.lines[here] = _line(item)
+        found.append(_value(loader, item, here, document))
+    return found
 
 
 def _is_empty(node: yaml.Node) -> bool:

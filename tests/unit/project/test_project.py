@@ -354,6 +354,9 @@ OTHER_VALUES = {
     "postgres.binaries": "system",
     "jupyter.debug": "true",
     "jupyter.home": "/srv/home",
+    "hub.values": "shared.yaml,own.yaml",
+    "hub.post_start": "true",
+    "github.people": "ada,grace",
     "ports.jupyter": "8001",
     "ports.s3": "9001",
     "ports.postgres": "5433",
@@ -372,8 +375,35 @@ def test_every_key_has_a_variable_that_wins_over_the_file(tmp_path: Path, path: 
     project = loaded(tmp_path, "name: from-file\n", **variables)
 
     found = leaves(dataclasses.asdict(settings_of(project)))[path]
-    assert str(found).lower() == text
+    assert (",".join(found) if isinstance(found, tuple) else str(found).lower()) == text
     assert project.notices == ()
+
+
+def test_people_and_organisations_of_the_sign_in_are_lists_by_name(tmp_path: Path) -> None:
+    text = "github:\n  people: [ada]\n  organizations:\n    habari: [ada, grace-h]\n    habari:data: [ada]\n"
+
+    github = loaded(tmp_path, text).github
+
+    assert github.people == ("ada",)
+    assert github.organizations == {"habari": ("ada", "grace-h"), "habari:data": ("ada",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("github: {people: ada lovelace}", "line 1: github.people: 'ada lovelace' is no GitHub login"),
+        ("github: {people: [-ada]}", "line 1: github.people: '-ada' is no GitHub login"),
+        ("github: {people: {ada: 1}}", "line 1: github.people: expected a list, got keys"),
+        ("github: {organizations: [habari]}", "expected names with a list each, got a list"),
+        ("github: {organizations: {'habari:': [ada]}}", "'habari:' must be org or org:team"),
+        ("hub: {values: [1]}", "line 1: hub.values: expected text, got 1"),
+    ],
+    ids=["spaces", "hyphen", "keys", "no names", "no team", "number"],
+)
+def test_what_the_sign_in_cannot_use_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (problem,) = problems(tmp_path, text)
+
+    assert said in problem
 
 
 def test_no_two_keys_share_a_variable() -> None:
@@ -501,7 +531,7 @@ def test_aliases_that_multiply_or_point_at_themselves_end(tmp_path: Path) -> Non
     lists = "a0: &a0 [x]\n" + "".join(
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
     )
-    assert len(problems(tmp_path, lists)) == 30
+    assert len(problems(tmp_path, lists)) == 30 + 29 * 9
     pairs = [", ".join(f"k{key}: *a{n}" for key in range(9)) for n in range(30)]
     keys = "a0: &a0 {x: 1}\n" + "".join(f"a{n + 1}: &a{n + 1} {{{pairs[n]}}}\n" for n in range(30))
     assert len(problems(tmp_path, keys)) == 31 + 30 * 9
@@ -570,7 +600,8 @@ def test_the_sample_shows_every_key_with_its_default(tmp_path: Path) -> None:
 
     sample = (ROOT / SAMPLE_NAME).read_text(encoding="utf-8")
 
-    assert leaves(yaml.safe_load(uncommented(sample))) == LEAVES
+    shown = leaves(yaml.safe_load(uncommented(sample)))
+    assert {path: tuple(value) if value == [] else value for path, value in shown.items()} == LEAVES
     assert settings_of(loaded(tmp_path, sample)) == Settings.defaults()
     assert settings_of(loaded(tmp_path, uncommented(sample))) == Settings.defaults()
 
