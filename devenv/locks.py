@@ -1,14 +1,16 @@
-"""``./dev lock``: the three lock files, resolved anew from what is asked for in the .in files."""
+"""``./dev lock``: the locks, resolved anew from what is asked for in the .in files and package.json."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from devenv import commands, pip_settings
+from devenv import commands, node, pip_settings
 from devenv.environments import CHECKOUT, LOCKS, TOOLKIT_LOCK
 from devenv.errors import MissingError, UsageError
 
@@ -43,12 +45,38 @@ def recompile(
     changed = []
     for lock in (TOOLKIT_LOCK, *LOCKS.values()):
         on_progress(f"resolving {lock.relative_to(CHECKOUT)}")
-        if _recompile_one(lock, argv, {**environ, **settings.variables}):
+        if lock == LOCKS["proxy"]:
+            differs = _recompile_with_npm(lock, on_progress, environ, upgrade=upgrade)
+        else:
+            differs = _recompile_with_uv(lock, argv, {**environ, **settings.variables})
+        if differs:
             changed.append(lock)
     return tuple(changed)
 
 
-def _recompile_one(lock: Path, argv: tuple[str, ...], environ: Mapping[str, str]) -> bool:
+def _recompile_with_npm(
+    lock: Path, on_progress: Callable[[str], None], environ: Mapping[str, str], *, upgrade: bool
+) -> bool:
+    machine = node.of_machine(environ)
+    if machine is None:
+        on_progress(f"{lock.relative_to(CHECKOUT)} was left: this needs npm and node {node.OLDEST} or newer")
+        return False
+    before = lock.read_text() if lock.exists() else ""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(lock.with_name("package.json"), folder)
+        draft = Path(folder, lock.name)
+        if before and not upgrade:
+            draft.write_text(before)
+        how = ("install", "--package-lock-only", "--omit-lockfile-registry-resolved", *node.OPTIONS)
+        commands.run((*machine.npm, *how), env=environ, cwd=Path(folder), timeout=900)
+        after = draft.read_text()
+    refuse_resolved(lock, after)
+    if after != before:
+        lock.write_text(after)
+    return after != before
+
+
+def _recompile_with_uv(lock: Path, argv: tuple[str, ...], environ: Mapping[str, str]) -> bool:
     before = lock.read_text() if lock.exists() else ""
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder, lock.name)
@@ -69,4 +97,18 @@ def refuse_addresses(lock: Path, text: str) -> None:
                 f"{lock.name} line {number} would name an address or an option of pip",
                 hint="Ask for packages by name and version only; the lock was left as it was",
                 details=(pip_settings.masked(line),),
+            )
+
+
+def refuse_resolved(lock: Path, text: str) -> None:
+    """As :func:`refuse_addresses`, for the lock of npm, whose entries name their place as "resolved".
+
+    https://docs.npmjs.com/cli/configuring-npm/package-lock-json#packages
+    """
+    for name, package in json.loads(text)["packages"].items():
+        if "resolved" in package:
+            raise UsageError(
+                f"{lock.name} would name where {name} comes from",
+                hint="Ask for packages by name and version only; the lock was left as it was",
+                details=(pip_settings.masked(str(package["resolved"])),),
             )

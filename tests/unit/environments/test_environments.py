@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from devenv import commands, environments
+from devenv import builds, commands, environments
 from devenv.environments import Environment
 from devenv.errors import ConflictError, MissingError
 
@@ -57,7 +57,8 @@ class FakeInstaller:
 def environment(tmp_path: Path) -> Environment:
     lock = tmp_path / "some.lock"
     lock.write_text(LOCK)
-    return Environment("some", lock, tmp_path / "envs" / "some")
+    home = tmp_path / "envs" / "some"
+    return Environment("some", lock, home, home / "bin" / "python")
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ def test_the_second_of_two_waits_and_says_so(environment: Environment, installer
     ensure(environment)
     (environment.home / "devenv-installed.lock").unlink()
     code = "import sys; print('busy', flush=True); sys.stdin.read()"
-    holding = (sys.executable, "-I", "-c", environments._HOLDING, environment.home / "devenv-busy")
+    holding = (sys.executable, "-I", "-c", builds._HOLDING, environment.home / "devenv-busy")
     orphan = subprocess.Popen(
         (*holding, sys.executable, "-I", "-c", code), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
