@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
@@ -20,6 +21,9 @@ COMMON = {
     "verbose": "show each command that is run, ready to be pasted",
 }
 UNDONE = "What this command had started was stopped again"
+VALUES = (
+    "a Helm values file; may be given several times, later ones win (default: the shared and the project's)"
+)
 JSON = {"json": "print the result as JSON"}
 
 
@@ -37,7 +41,7 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             _fail(
                 reporter,
-                InterruptedByUser("interrupted", hint=UNDONE if body.__name__ == "up" else ""),
+                InterruptedByUser("interrupted", hint=UNDONE if body.__name__ in ("up", "hub") else ""),
             )
         except DevenvError as error:
             _fail(reporter, error)
@@ -72,7 +76,29 @@ def up(
     """
     from devenv import level
 
-    level.up(context.config.reporter, instance=instance, runtime=runtime, json=json)
+    level.up(context.config.reporter, level="jupyter", instance=instance, runtime=runtime, json=json)
+
+
+@task(iterable=["values"], help={**COMMON, **JSON, "values": VALUES})
+@_guarded
+def hub(
+    context: Context,
+    values: list[str] | None = None,
+    json: bool = False,
+    instance: str | None = None,
+    verbose: bool = False,
+) -> None:
+    """Start JupyterHub, its proxy, a local GitHub sign-in, S3 and PostgreSQL, driven by the Helm values.
+
+    Run it again after an edit of the values: the hub is started anew, users' kernels go on.
+
+    Example: ./dev hub
+    """
+    from devenv import level
+
+    level.up(
+        context.config.reporter, level="hub", instance=instance, runtime=None, values=values or [], json=json
+    )
 
 
 @task(
@@ -148,7 +174,7 @@ def environment(
 @task(
     help={
         **COMMON,
-        "service": "postgres, s3 or jupyter (default: all)",
+        "service": "the name of a service, as status shows it (default: all)",
         "lines": "how many lines from the end of each log",
         "follow": "go on with new lines until Ctrl-C",
     },
@@ -271,3 +297,89 @@ def lock(context: Context, upgrade: bool = False, verbose: bool = False) -> None
     reporter: Reporter = context.config.reporter
     changed = locks.recompile(reporter.note, project.environment(), upgrade=upgrade)
     reporter.result("\n".join(f"changed: {path.name}" for path in changed) or "nothing changed")
+
+
+@task(
+    name="check",
+    iterable=["values"],
+    help={
+        **COMMON,
+        **JSON,
+        "values": VALUES,
+        "chart": "the chart (archive, folder or schema file) whose schema decides",
+    },
+)
+@_guarded
+def values_check(
+    context: Context,
+    values: list[str] | None = None,
+    chart: str = "",
+    json: bool = False,
+    instance: str | None = None,
+    verbose: bool = False,
+) -> None:
+    """Check the Helm values files: types and spelling of the keys, old keys, secrets in tracked files.
+
+    Example: ./dev values.check --values jupyter/shared_config.yaml --values jupyter/project_config.yaml
+    """
+    from devenv import level
+
+    code = level.check_values(
+        context.config.reporter,
+        instance=instance,
+        values=values or [],
+        chart=Path(chart) if chart else None,
+        json=json,
+    )
+    if code:
+        raise Exit(code=code)
+
+
+@task(
+    name="render",
+    iterable=["values"],
+    help={
+        **COMMON,
+        **JSON,
+        "values": VALUES,
+        "form": "hub (the configuration of the local hub) or chart (the overlay for a local cluster)",
+    },
+)
+@_guarded
+def values_render(
+    context: Context,
+    values: list[str] | None = None,
+    form: str = "hub",
+    json: bool = False,
+    instance: str | None = None,
+    verbose: bool = False,
+) -> None:
+    """Show what the Helm values become here; secrets are masked.
+
+    Example: ./dev values.render --form hub
+    """
+    from devenv import level
+
+    level.render_values(context.config.reporter, instance=instance, values=values or [], form=form, json=json)
+
+
+@task(name="diff", iterable=["values"], help={**COMMON, **JSON, "values": VALUES})
+@_guarded
+def values_diff(
+    context: Context,
+    values: list[str] | None = None,
+    json: bool = False,
+    instance: str | None = None,
+    verbose: bool = False,
+) -> None:
+    """Show each key in which the local hub differs from production, and why; secrets are masked.
+
+    Example: ./dev values.diff
+    """
+    from devenv import level
+
+    level.diff_values(context.config.reporter, instance=instance, values=values or [], json=json)
+
+
+namespace = Collection(up, hub, down, status, environment, logs, doctor, run, test, lint, lock)
+namespace.add_collection(Collection("values", values_check, values_render, values_diff))

@@ -20,7 +20,8 @@ class Credentials:
     """Everything that opens a door of the instance.
 
     ``s3_access_key_id`` and its secret belong to the project's IAM user and are empty until
-    provisioning has made them; all others exist from the start.
+    provisioning has made them. Those of the hub level are empty in files of before that level, until
+    :meth:`Vault.fill` completes them. All others exist from the start.
     """
 
     postgres_admin_password: str = field(repr=False)
@@ -32,6 +33,21 @@ class Credentials:
     jupyter_token: str = field(repr=False)
     s3_access_key_id: str = field(default="", repr=False)
     s3_secret_access_key: str = field(default="", repr=False)
+    proxy_auth_token: str = field(default="", repr=False)
+    hub_cookie_secret: str = field(default="", repr=False)
+    hub_crypt_key: str = field(default="", repr=False)
+    github_client_secret: str = field(default="", repr=False)
+    github_page_key: str = field(default="", repr=False)
+
+
+# Hexadecimal, 32 bytes: what JupyterHub wants of a cookie secret and a crypt key.
+_HUB_LEVEL = (
+    "proxy_auth_token",
+    "hub_cookie_secret",
+    "hub_crypt_key",
+    "github_client_secret",
+    "github_page_key",
+)
 
 
 def generate() -> Credentials:
@@ -45,7 +61,18 @@ def generate() -> Credentials:
         s3_admin_secret_access_key=secrets.token_urlsafe(30),
         s3_guard_token=secrets.token_urlsafe(24),
         jupyter_token=secrets.token_hex(24),
+        **_hub_level(_HUB_LEVEL),
     )
+
+
+def completed(credentials: Credentials) -> Credentials:
+    """The same with the secrets that files of before lack."""
+    missing = tuple(name for name in _HUB_LEVEL if not getattr(credentials, name))
+    return dataclasses.replace(credentials, **_hub_level(missing)) if missing else credentials
+
+
+def _hub_level(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: secrets.token_hex(32) for name in names}
 
 
 def load(folder: Path) -> Credentials | None:
@@ -99,9 +126,17 @@ class Vault:
         return self._loaded is None
 
     def fill(self) -> None:
-        """Make the credentials unless they exist."""
-        if self.is_empty:
+        """Make the credentials that do not exist yet."""
+        if self._loaded is None:
             self._store(generate())
+        elif (whole := completed(self._loaded)) != self._loaded:
+            self._store(whole)
+
+    def preview(self) -> Vault:
+        """The same, completed with what a start would make, of which nothing is kept."""
+        seen = Vault(self._folder)
+        seen._loaded = completed(self._loaded or generate())
+        return seen
 
     def keep_s3_key(self, access_key_id: str, secret_access_key: str) -> None:
         """Remember the key that provisioning made for the project's IAM user."""

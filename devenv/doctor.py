@@ -12,10 +12,10 @@ from pathlib import Path
 from devenv import docker_engine, environments, processes, state, trouble
 from devenv.errors import DevenvError
 from devenv.report import Reporter
-from devenv.runtimes.ports import FIRST_CHOICE
-from devenv.runtimes.process.runtime import ENVIRONMENT_NAMES
+from devenv.runtimes.ports import FIRST_CHOICE, SETTING
+from devenv.runtimes.process import recipes
 from devenv.services.notebook_environment import PROXIES
-from devenv.session import NEEDED_BYTES, Session
+from devenv.session import LEVELS, NEEDED_BYTES, Session
 
 MISSING_CODE = 5
 WANTED_MEMORY = 1024**3
@@ -75,9 +75,8 @@ def _isolation(session: Session) -> Iterator[Finding]:
 
 def _disk(session: Session) -> Iterator[Finding]:
     free = trouble.free_bytes(session.instance.root)
-    made = all(
-        environments.is_current(environments.locate(n, session.instance.data_root)) for n in ENVIRONMENT_NAMES
-    )
+    names = recipes.environments_of(service.name for service in session.services)
+    made = all(environments.is_current(environments.locate(n, session.instance.data_root)) for n in names)
     needed = NEEDED_BYTES if made else FIRST_UP_BYTES
     verdict = Verdict.OK if free >= needed else Verdict.MISSING
     mend = "" if verdict is Verdict.OK else "Free some space, or set HABARI_DATA_ROOT to another disk"
@@ -93,10 +92,14 @@ def _memory(session: Session) -> Iterator[Finding]:
 
 
 def _environments(session: Session) -> Iterator[Finding]:
-    for name in ENVIRONMENT_NAMES:
+    makers: dict[str, str] = {}
+    for level in LEVELS.values():
+        for name in recipes.environments_of(service.name for service in level.services):
+            makers.setdefault(name, level.command)
+    for name, command in makers.items():
         environment = environments.locate(name, session.instance.data_root)
         made = environments.is_current(environment)
-        detail = str(environment.home) if made else "not made yet; ./dev up makes it"
+        detail = str(environment.home) if made else f"not made yet; {command} makes it"
         yield Finding(f"{name} environment", Verdict.OK if made else Verdict.NOTE, detail)
 
 
@@ -146,7 +149,8 @@ def _ports(session: Session) -> Iterator[Finding]:
     for service in session.own_services:
         if session.condition(service).pid:
             continue
-        fixed = getattr(session.project.ports, service.name)
+        setting = SETTING.get(service.name)
+        fixed = getattr(session.project.ports, setting) if setting else None
         port = fixed or FIRST_CHOICE[service.name]
         holder = processes.holder(port)
         if not holder:

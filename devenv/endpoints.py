@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+# Where a browser finds Jupyter or the hub, unless the port is taken.
+PUBLIC_PORT = 8000
+
+
 class View(StrEnum):
     """Who asks for an address."""
 

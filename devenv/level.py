@@ -1,7 +1,8 @@
-"""The Jupyter-only level: what each everyday task does, from the project to the printed result."""
+"""What each everyday task does at either level, from the project to the printed result."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,7 +14,8 @@ from devenv.endpoints import View
 from devenv.errors import DevenvError, NotRunningError, UsageError
 from devenv.report import Reporter, State
 from devenv.runtimes.runtime import Phase
-from devenv.services import contract, notebook_environment
+from devenv.services import contract, hub_settings, notebook_environment
+from devenv.services.github import GitHubService
 from devenv.services.jupyter import JupyterService
 from devenv.session import Session
 from devenv.stack import Status
@@ -23,30 +25,44 @@ UNHEALTHY = 4
 ROLES = ("user", "admin")
 
 
-def up(reporter: Reporter, *, instance: str | None, runtime: str | None, json: bool) -> None:
-    """Bring the level up, prove it, and say where Lab answers."""
-    session = _open(reporter, instance)
+def up(
+    reporter: Reporter,
+    *,
+    level: str,
+    instance: str | None,
+    runtime: str | None,
+    values: Sequence[str] = (),
+    json: bool,
+) -> None:
+    """Bring a level up, prove it, and say where it answers."""
+    session = _open(reporter, instance, level=level, values=_paths(values))
     choice = session.choose_runtime(runtime)
+    if level == "hub":
+        _tell_plan(reporter, session)
     with ExitStack() as block:
         block.enter_context(interrupts.orderly())
         session.require_room()
-        block.enter_context(session.instance.lock("./dev up", reporter.warn))
+        block.enter_context(session.instance.lock(session.level.command, reporter.warn))
+        session.require_no_other_level()
         session.instance.create()
+        session.remember(choice)
         names = tuple(service.name for service in session.services)
         block.enter_context(reporter.progress(names, title=f"up {session.instance.id}"))
-        session.runtime.prepare(reporter.step)
+        session.runtime.prepare(session.own_services, reporter.step)
         session.vault.fill()
         for note in session.claim_ports():
             reporter.warn(note)
         block.callback(session.runtime.release)
         stack = session.stack(reporter.step)
         started = stack.up()
-        session.remember(choice)
     for change in stack.changes:
         reporter.note(f"provisioned: {change}")
+    for name in stack.restarted:
+        reporter.note(f"{name} was started anew: its settings have changed")
     for name in stack.outdated:
         reporter.warn(
-            f"{name} runs with settings or keys of before: ./dev down and ./dev up give it the new ones"
+            f"{name} runs with settings or keys of before:"
+            f" ./dev down and {session.level.command} give it the new ones"
         )
     for notice in session.notices():
         reporter.warn(notice)
@@ -61,7 +77,7 @@ def down(reporter: Reporter, *, instance: str | None, purge: bool, json: bool) -
         block.enter_context(interrupts.orderly())
         block.enter_context(session.instance.lock("./dev down", reporter.warn))
         block.enter_context(reporter.progress((), title=f"down {session.instance.id}"))
-        stopped = session.stack(reporter.step).down()
+        stopped = session.stack(reporter.step, session.stoppable).down()
         session.runtime.close()
         if purge:
             session.runtime.purge()
@@ -107,7 +123,8 @@ def environment(reporter: Reporter, *, instance: str | None, form: str, view: st
     _require_running(session)
     variables = contract.user(session.site, seen_from)
     if role == "admin":
-        variables |= contract.admin(session.site, seen_from)
+        for service in session.services:
+            variables |= service.admin(session.site, seen_from)
     reporter.result(formats.render(variables, form))
 
 
@@ -169,8 +186,46 @@ def execute(
             reporter.result(f"The notebook with its outputs: {done.output}")
 
 
-def _open(reporter: Reporter, instance: str | None) -> Session:
-    session = Session.open(instance)
+def check_values(
+    reporter: Reporter, *, instance: str | None, values: Sequence[str], chart: Path | None, json: bool
+) -> int:
+    """Check the values files; return the exit code."""
+    from devenv import values_tasks
+
+    session = _open(reporter, instance, values=_paths(values))
+    return values_tasks.check(reporter, files=session.values_files, chart=chart, json=json)
+
+
+def render_values(
+    reporter: Reporter, *, instance: str | None, values: Sequence[str], form: str, json: bool
+) -> None:
+    """Show what the values become at this level, or in a local cluster."""
+    from devenv import values_tasks
+
+    session = _open(reporter, instance, level="hub", values=_paths(values))
+    values_tasks.render(reporter, local=session.local, files=session.values_files, form=form, json=json)
+
+
+def diff_values(reporter: Reporter, *, instance: str | None, values: Sequence[str], json: bool) -> None:
+    """Show in what the local hub differs from production."""
+    from devenv import values_tasks
+
+    session = _open(reporter, instance, level="hub", values=_paths(values))
+    values_tasks.diff(reporter, local=session.local, files=session.values_files, json=json)
+
+
+def _paths(names: Sequence[str]) -> tuple[Path, ...] | None:
+    return tuple(Path(name).absolute() for name in names) or None
+
+
+def _open(
+    reporter: Reporter,
+    instance: str | None,
+    *,
+    level: str | None = None,
+    values: tuple[Path, ...] | None = None,
+) -> Session:
+    session = Session.open(instance, level=level, values=values)
     for notice in session.project.notices:
         reporter.warn(notice)
     return session
@@ -182,7 +237,22 @@ def _require_running(session: Session) -> None:
     if missing:
         raise NotRunningError(
             f"not running in {session.instance.id}: {', '.join(missing)}",
-            hint="Start it with ./dev up",
+            hint=f"Start it with {session.level.command}",
+        )
+
+
+def _tell_plan(reporter: Reporter, session: Session) -> None:
+    """What the values files ask for, before anything starts: they may not be valid."""
+    for notice in session.plan.notices:
+        reporter.warn(notice)
+    unapplied = session.plan.configuration.unapplied
+    if unapplied:
+        keys = ", ".join(each.path for each in unapplied)
+        reporter.note(f"no meaning without a cluster: {keys} (./dev values.diff says why)")
+    if os.geteuid() != 0:
+        reporter.warn(
+            "users' servers run as your own account, with no isolation: they can read one another's files"
+            " and the instance's secrets"
         )
 
 
@@ -195,12 +265,24 @@ def _tell_runtime(reporter: Reporter, session: Session, runtime: str, why: str) 
 
 
 def _tell_result(reporter: Reporter, session: Session, *, started: bool, json: bool) -> None:
-    link = JupyterService.link(session.site)
+    links = _links(session)
     if json:
         rows = [_row(session, each) for each in session.stack(_silent).status()]
-        reporter.data({**_facts(session, rows), "started": started, "url": link})
+        reporter.data({**_facts(session, rows), "started": started, **links})
         return
-    reporter.result(f"{'JupyterLab is up' if started else 'All of it was up already'}: {link}")
+    what = {"jupyter": "JupyterLab is up", "hub": "The hub is up"}[session.level.name]
+    reporter.result(f"{what if started else 'All of it was up already'}: {links['url']}")
+    if "sign_in_url" in links:
+        reporter.result(f"Open this first, it lets your browser sign in as anybody: {links['sign_in_url']}")
+
+
+def _links(session: Session) -> dict[str, str]:
+    if session.level.name == "hub":
+        return {
+            "url": hub_settings.public_url(session.site),
+            "sign_in_url": GitHubService.link(session.site),
+        }
+    return {"url": JupyterService.link(session.site)}
 
 
 def _facts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

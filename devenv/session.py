@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from devenv import environments, project, state, trouble
 from devenv.credentials import Vault
-from devenv.errors import MissingError, UsageError
+from devenv.endpoints import Endpoint, View
+from devenv.errors import ConflictError, MissingError, NotRunningError, UsageError
 from devenv.project import Project
 from devenv.report import Progress
+from devenv.runtimes import ports
 from devenv.runtimes.process import ProcessRuntime
-from devenv.runtimes.runtime import Condition, Runtime
+from devenv.runtimes.runtime import Condition, Phase, Runtime
+from devenv.services import hub_settings, plan
+from devenv.services.github import GitHubService
+from devenv.services.hub import HubService
 from devenv.services.jupyter import JupyterService
+from devenv.services.plan import Plan
 from devenv.services.postgres import PostgresService
+from devenv.services.proxy import ProxyService
 from devenv.services.s3 import S3Service
 from devenv.services.service import Service, Site
 from devenv.stack import Stack
 from devenv.state import Instance
 
+if TYPE_CHECKING:
+    from devenv.values.local import Local
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 REMEMBERED = "level.json"
 RUNTIMES = ("process", "compose")
+SHARED_VALUES = CHECKOUT / "jupyter" / "shared_config.yaml"
+SAMPLE_VALUES = CHECKOUT / "jupyter" / "sample_project_config.yaml"
+PROJECT_VALUES = CHECKOUT / "jupyter" / "project_config.yaml"
 # PostgreSQL's first data, a WAL segment and some room for a notebook's own files.
 NEEDED_BYTES = 300 * 1024 * 1024
 
@@ -37,15 +52,44 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Level:
+    """What runs together, in the order of needs, and the command that starts it."""
+
+    name: str
+    command: str
+    services: tuple[Service, ...]
+
+
+LEVELS = {
+    level.name: level
+    for level in (
+        Level("jupyter", "./dev up", (PostgresService(), S3Service(), JupyterService())),
+        Level(
+            "hub",
+            "./dev hub",
+            (PostgresService(), S3Service(), GitHubService(), ProxyService(), HubService()),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
 class Session:
-    """Everything a task needs; nothing is asked, made or started before a method needs it."""
+    """Everything a task needs; nothing is asked, made or started before a method needs it.
+
+    ``asked_level`` and ``asked_values`` (Helm values files) are the command's; None takes what is usual.
+    """
 
     project: Project
     instance: Instance
     environ: Mapping[str, str]
+    asked_level: str | None = None
+    asked_values: tuple[Path, ...] | None = None
 
     @classmethod
-    def open(cls, instance: str | None = None) -> Session:
+    def open(
+        cls, instance: str | None = None, *, level: str | None = None, values: tuple[Path, ...] | None = None
+    ) -> Session:
         """Read the project of this checkout. ``instance`` is a name to use instead of the project's.
 
         Raises UsageError with all problems of the project file at once.
@@ -58,7 +102,7 @@ class Session:
         # the name of the instance names the project too, so that buckets and databases tell it apart
         wanted = project.load(CHECKOUT, {**environ, "HABARI_NAME": name} if name else environ)
         root = state.data_root(environ)
-        return cls(wanted, Instance(wanted.name, CHECKOUT, root), environ)
+        return cls(wanted, Instance(wanted.name, CHECKOUT, root), environ, level, values)
 
     @classmethod
     def open_to_stop(cls, instance: str | None) -> Session:
@@ -99,27 +143,64 @@ class Session:
             endpoint=self.runtime.endpoint,
             view=self.runtime.view,
             notebook_python=environments.python(notebook),
+            plan=lambda: self.plan,
         )
 
     @cached_property
+    def level(self) -> Level:
+        """The one that the command starts, else what this instance ran last, else Jupyter alone."""
+        return LEVELS.get(self.asked_level or str(self._remembered.get("level")), LEVELS["jupyter"])
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the values files want of the hub. Raises UsageError with all of their problems."""
+        return plan.read(self.values_files)
+
+    @property
+    def values_files(self) -> tuple[Path, ...]:
+        """In Helm's order: the command's, the project file's, or the shared one and the project's own."""
+        own = PROJECT_VALUES if PROJECT_VALUES.exists() else SAMPLE_VALUES
+        return self.asked_values or self.project.values_files or (SHARED_VALUES, own)
+
+    @property
     def services(self) -> tuple[Service, ...]:
-        """In the order of their needs."""
-        return (PostgresService(), S3Service(), JupyterService())
+        """Those of the level, in the order of their needs."""
+        return self.level.services
+
+    @property
+    def local(self) -> Local:
+        """The hub's addresses and secrets here; what a start would choose where there was none yet."""
+
+        def expected(service: str, view: View) -> Endpoint:
+            try:
+                return self.runtime.endpoint(service, view)
+            except NotRunningError:
+                return Endpoint("127.0.0.1", ports.FIRST_CHOICE[service])
+
+        return hub_settings.local(
+            dataclasses.replace(self.site, endpoint=expected, vault=self.vault.preview())
+        )
+
+    @property
+    def stoppable(self) -> tuple[Service, ...]:
+        """Those of the level, and whatever else of this instance is there."""
+        return (*self.services, *self._of_other_levels(Phase.RUNNING, Phase.CRASHED))
 
     @property
     def own_services(self) -> tuple[Service, ...]:
         """Those that the runtime runs."""
         return tuple(service for service in self.services if not service.is_external(self.site))
 
-    def stack(self, progress: Progress) -> Stack:
-        return Stack(self.site, self.runtime, self.services, progress)
+    def stack(self, progress: Progress, services: tuple[Service, ...] = ()) -> Stack:
+        """On these services, or on those of the level."""
+        return Stack(self.site, self.runtime, services or self.services, progress)
 
     def choose_runtime(self, asked: str | None) -> Choice:
         """What was asked for, else what this instance ran last, else the project file's, else process.
 
         Raises UsageError for an unknown runtime, MissingError for one that is not built yet.
         """
-        remembered = (state.read_json(self.instance.root / REMEMBERED) or {}).get("runtime")
+        remembered = self._remembered.get("runtime")
         candidates = (
             (asked, "asked for by --runtime"),
             (remembered, "this instance ran it last"),
@@ -139,7 +220,12 @@ class Session:
     def claim_ports(self) -> list[str]:
         """Give every service that the runtime runs an address; notes about ports that had to move."""
         ports = self.project.ports
-        fixed = {"jupyter": ports.jupyter, "s3": ports.s3, "postgres": ports.postgres}
+        fixed = {
+            "jupyter": ports.jupyter,
+            "proxy": ports.jupyter,
+            "s3": ports.s3,
+            "postgres": ports.postgres,
+        }
         return self.runtime.claim(self.own_services, fixed)
 
     def is_known(self) -> bool:
@@ -153,8 +239,34 @@ class Session:
         """What provisioning found different and left alone."""
         return tuple(notice for service in self.services for notice in service.notices)
 
+    @cached_property
+    def _remembered(self) -> Mapping[str, Any]:
+        return dict(state.read_json(self.instance.root / REMEMBERED) or {})
+
     def remember(self, choice: Choice) -> None:
-        state.write_json(self.instance.root / REMEMBERED, {"runtime": choice.runtime})
+        """Written down before anything starts, so that ``down`` knows what to look for."""
+        content = {"level": self.level.name, "runtime": choice.runtime}
+        state.write_json(self.instance.root / REMEMBERED, content)
+
+    def require_no_other_level(self) -> None:
+        """Raise ConflictError while this instance runs what only another level has."""
+        others = [service.name for service in self._of_other_levels(Phase.RUNNING)]
+        if others:
+            raise ConflictError(
+                f"{' and '.join(others)} of {self.instance.id} run already, by another command than"
+                f" {self.level.command}",
+                hint="./dev down first: both share buckets and databases, and these stay",
+            )
+
+    def _of_other_levels(self, *phases: Phase) -> tuple[Service, ...]:
+        own = {service.name for service in self.services}
+        others = {
+            service.name: service
+            for level in LEVELS.values()
+            for service in level.services
+            if service.name not in own
+        }
+        return tuple(each for each in others.values() if self.runtime.condition(each).phase in phases)
 
     def require_room(self) -> None:
         """Raise MissingError when the disk of the state folder is as good as full."""

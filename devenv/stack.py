@@ -45,11 +45,13 @@ class Stack:
         self._started: list[Service] = []
         self.changes: list[str] = []
         self.outdated: list[str] = []
+        self.restarted: list[str] = []
 
     def up(self) -> bool:
         """Start what does not run, provision it, prove it; tell whether anything had to be started.
 
-        ``outdated`` then names what ran already, with settings or keys that have changed since.
+        Of what ran already with settings or keys that have changed since, ``restarted`` then names what was
+        started anew because that costs nobody anything, ``outdated`` the rest.
 
         When one service fails, those that this call started are stopped again and its error is
         raised. What ran before goes on.
@@ -75,9 +77,13 @@ class Stack:
                 continue
             if self._runtime.condition(service).phase is Phase.RUNNING:
                 self._progress(service.name, "stopping", "")
-            if self._runtime.stop(service):
+            ran = self._runtime.stop(service)
+            guests = self._runtime.end_guests(service)
+            if ran or guests:
                 stopped.append(service.name)
-                self._progress(service.name, "stopped", "")
+                self._progress(
+                    service.name, "stopped", f"and {guests} of its users' processes" if guests else ""
+                )
             else:
                 self._progress(service.name, "skipped", "did not run")
         return stopped
@@ -110,7 +116,9 @@ class Stack:
         launched, detail = self._launch(service)
         self._await(service.needs)
         if self._is_outdated(service):
-            if launched:
+            if launched or service.restarts_freely:
+                if not launched:
+                    self.restarted.append(service.name)
                 self._runtime.stop(service)
                 launched, detail = self._launch(service)
             else:

@@ -9,10 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from devenv import processes
+from devenv.endpoints import PUBLIC_PORT
 from devenv.errors import ConflictError, MissingError
 from devenv.state import Instance, read_json, write_json
 
-FIRST_CHOICE = {"jupyter": 8000, "s3": 9000, "postgres": 5434}
+FIRST_CHOICE = {
+    "jupyter": PUBLIC_PORT,
+    "proxy": PUBLIC_PORT,
+    "s3": 9000,
+    "postgres": 5434,
+    "hub": 8081,
+    "github": 8090,
+    "proxy-api": 8180,
+}
+# The key of the project file's ports that fixes a service's port; what is missing cannot be fixed.
+SETTING = {"jupyter": "jupyter", "proxy": "jupyter", "s3": "s3", "postgres": "postgres"}
 FILE = "ports.json"
 # Between the choice of a port and the moment the server listens, another instance may look for one too.
 CLAIM_SECONDS = 120
@@ -77,7 +88,7 @@ def _insist(
     if found:
         raise ConflictError(
             f"port {port} of {service} is taken by {found}",
-            hint=f"End it, or give ports.{service} another number (or none) in devenv.yaml",
+            hint=f"End it, or give ports.{SETTING[service]} another number (or none) in devenv.yaml",
         )
     return port
 
@@ -92,7 +103,7 @@ def _next_free(
             return port, [f"{service}: port {why}; using {port}"] if why else []
         why = why or f"{port} is taken by {found}"
     raise MissingError(
-        f"{service} found no free port from {preferred} on", hint=f"Set ports.{service} in devenv.yaml"
+        f"{service} found no free port from {preferred} on", hint="End something that holds one"
     )
 
 

@@ -52,7 +52,7 @@ class Runtime(Protocol):
     def release(self) -> None:
         """The start is over, well or badly: claims are given up, and logs are kept small from now on."""
 
-    def prepare(self, progress: Progress) -> None:
+    def prepare(self, services: tuple[Service, ...], progress: Progress) -> None:
         """Get what services are made of (environments, images) and stand on (a network).
 
         Called once, before services start beside one another.
@@ -72,6 +72,9 @@ class Runtime(Protocol):
 
     def stop(self, service: Service) -> bool:
         """End the service and all it started; False when there was nothing to end."""
+
+    def end_guests(self, service: Service) -> int:
+        """End what the service started for people and left running; the number of processes."""
 
     def condition(self, service: Service, *, memory: bool = False) -> Condition:
         """Ask, do not remember; ``memory`` costs a look at every process of the service."""

@@ -32,19 +32,11 @@ def user(site: Site, view: View) -> dict[str, str]:
     }
 
 
-def admin(site: Site, view: View) -> dict[str, str]:
-    """What a person who runs the instance may use besides; never part of a notebook's environment."""
-    secrets = site.vault.current
-    jupyter = site.endpoint("jupyter", view)
-    return {
-        "S3_ADMIN_ACCESS_KEY_ID": secrets.s3_admin_access_key_id,
-        "S3_ADMIN_SECRET_ACCESS_KEY": secrets.s3_admin_secret_access_key,
-        "POSTGRES_ADMIN_URL": database_url(
-            site.endpoint("postgres", view), "postgres", secrets.postgres_admin_password, "postgres"
-        ),
-        "JUPYTER_URL": jupyter.url(host="localhost" if view is View.HOST else ""),
-        "JUPYTER_TOKEN": secrets.jupyter_token,
-    }
+def hub_database_url(site: Site, view: View) -> str:
+    """Where JupyterHub keeps its state; notebooks never see it."""
+    hub = site.project.databases.hub
+    password = site.vault.current.hub_db_password
+    return database_url(site.endpoint("postgres", view), hub.user, password, hub.name)
 
 
 def s3_url(site: Site, view: View) -> str:

@@ -8,22 +8,17 @@ import json
 from devenv.endpoints import View
 from devenv.errors import ConflictError, UnhealthyError
 from devenv.services import contract, kernel
-from devenv.services.service import Site, Stop
+from devenv.services.service import Service, Site
 from devenv.waiting import NotYet
 
 PROOF = "print(6 * 7)"
 
 
-class JupyterService:
+class JupyterService(Service):
     """Ready when a kernel has run a cell; answers when it knows this instance's token."""
 
     name = "jupyter"
     needs = ("s3", "postgres")
-    stop = Stop()
-    notices: tuple[str, ...] = ()
-
-    def is_external(self, site: Site) -> bool:
-        return False
 
     def may_start(self, site: Site) -> bool:
         """Its environment needs the user's S3 key; every other part of the contract is known before."""
@@ -46,9 +41,6 @@ class JupyterService:
             ) from error
         return "Lab answers"
 
-    def provision(self, site: Site) -> list[str]:
-        return []
-
     def prove(self, site: Site) -> None:
         endpoint = site.endpoint(self.name, View.HOST)
         try:
@@ -57,6 +49,10 @@ class JupyterService:
             raise NotYet(error.what) from error
         if printed.strip() != "42":
             raise UnhealthyError(f"a kernel ran {PROOF!r} and printed {printed.strip()!r}")
+
+    def admin(self, site: Site, view: View) -> dict[str, str]:
+        url = site.endpoint(self.name, view).url(host="localhost" if view is View.HOST else "")
+        return {"JUPYTER_URL": url, "JUPYTER_TOKEN": site.vault.current.jupyter_token}
 
     @staticmethod
     def link(site: Site) -> str:

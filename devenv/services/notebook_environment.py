@@ -36,18 +36,20 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def build(site: Site, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of Lab and of ``run``; ``environ`` is the caller's, of which little is kept."""
-    folder = home(site)
+    # a home of its own keeps ~/.aws, ~/.jupyter and ~/.ipython of the user out of notebooks
+    return {**of_anybody(site, environ, BUCKETS), "HOME": str(home(site)), "USER": "jovyan"}
+
+
+def of_anybody(site: Site, environ: Mapping[str, str], buckets: Path) -> dict[str, str]:
+    """The same without a home and a name; ``buckets`` is where the package for Lab lies."""
     return {
         **machine(environ),
         "PATH": f"{site.notebook_python.parent}:{environ.get('PATH', SYSTEM_PATH)}",
-        # a home of its own keeps ~/.aws, ~/.jupyter and ~/.ipython of the user out of notebooks
-        "HOME": str(folder),
-        "USER": "jovyan",
         "SHELL": environ.get("SHELL", "/bin/sh"),
         # the notebook's own packages alone, not those of a user site
         "PYTHONNOUSERSITE": "1",
-        "PYTHONPATH": str(BUCKETS),
-        "JUPYTER_PATH": str(BUCKETS / "share"),
+        "PYTHONPATH": str(buckets),
+        "JUPYTER_PATH": str(buckets / "share"),
         **contract.user(site, View.HOST),
     }
 

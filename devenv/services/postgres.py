@@ -8,31 +8,18 @@ from pathlib import Path
 from devenv.endpoints import View
 from devenv.postgres import ask, cluster
 from devenv.postgres.wire import Login
-from devenv.services.service import Site, Stop
+from devenv.services import contract
+from devenv.services.service import Service, Site, Stop
 from devenv.state import read_json, write_json
 
 STAMP = "postgres.provisioned.json"
 
 
-class PostgresService:
+class PostgresService(Service):
     """Ready when the explore role gets an answer over TCP from this instance's own server."""
 
     name = "postgres"
-    needs: tuple[str, ...] = ()
     stop = Stop(cluster.STOP_SIGNAL, 20)
-
-    def __init__(self) -> None:
-        self.notices: tuple[str, ...] = ()
-
-    def is_external(self, site: Site) -> bool:
-        return False
-
-    def may_start(self, site: Site) -> bool:
-        return True
-
-    def fingerprint(self, site: Site) -> str:
-        """What changes is provisioned while it runs."""
-        return ""
 
     def answer(self, site: Site) -> str:
         """As the superuser: the explore role comes with provisioning."""
@@ -64,6 +51,11 @@ class PostgresService:
 
     def prove(self, site: Site) -> None:
         ask.prove(self._explore(site), name=site.instance.id)
+
+    def admin(self, site: Site, view: View) -> dict[str, str]:
+        password = site.vault.current.postgres_admin_password
+        endpoint = site.endpoint(self.name, view)
+        return {"POSTGRES_ADMIN_URL": contract.database_url(endpoint, "postgres", password, "postgres")}
 
     def _explore_gets_in(self, site: Site) -> bool:
         return ask.answer(self._explore(site), name=site.instance.id).state is ask.State.READY

@@ -15,32 +15,20 @@ from devenv.s3 import ministack, signed
 from devenv.s3.provider import Connection, KeyPair
 from devenv.s3.provision import Wanted
 from devenv.services import contract
-from devenv.services.service import Site, Stop
+from devenv.services.service import Service, Site
 from devenv.state import read_json, write_json
 from devenv.waiting import NotYet
 
 STAMP = "provisioned.json"
 
 
-class S3Service:
+class S3Service(Service):
     """Ready when the notebook's own key lists the lake; answers when it knows this instance's token."""
 
     name = "s3"
-    needs: tuple[str, ...] = ()
-    stop = Stop()
-
-    def __init__(self) -> None:
-        self.notices: tuple[str, ...] = ()
 
     def is_external(self, site: Site) -> bool:
         return site.project.s3.provider == "external"
-
-    def may_start(self, site: Site) -> bool:
-        return True
-
-    def fingerprint(self, site: Site) -> str:
-        """What changes is provisioned while it runs."""
-        return ""
 
     def answer(self, site: Site) -> str:
         if self.is_external(site):
@@ -82,6 +70,13 @@ class S3Service:
             _list(site, site.project.buckets.lake)
         except (NotRunningError, signed.NoAnswerError) as error:
             raise NotYet(error.what) from error
+
+    def admin(self, site: Site, view: View) -> dict[str, str]:
+        secrets = site.vault.current
+        return {
+            "S3_ADMIN_ACCESS_KEY_ID": secrets.s3_admin_access_key_id,
+            "S3_ADMIN_SECRET_ACCESS_KEY": secrets.s3_admin_secret_access_key,
+        }
 
     @staticmethod
     def connection(site: Site) -> Connection:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from devenv.credentials import Vault
 from devenv.endpoints import Endpoint, View
 from devenv.project import Project
+from devenv.services.plan import Plan
 from devenv.state import Instance
 
 
@@ -19,7 +20,7 @@ class Site:
     """What a service may know: the project, its instance, the secrets, and where services answer.
 
     ``endpoint`` and ``view`` are the runtime's: a service never works out an address itself, and a
-    notebook of this level asks as ``view``.
+    notebook of this level asks as ``view``. ``plan`` reads the hub's values files when it is first asked.
     """
 
     project: Project
@@ -28,6 +29,7 @@ class Site:
     endpoint: Callable[[str, View], Endpoint]
     view: View
     notebook_python: Path
+    plan: Callable[[], Plan]
 
 
 @dataclass(frozen=True)
@@ -38,33 +40,43 @@ class Stop:
     seconds: float = 10
 
 
-class Service(Protocol):
+class Service(ABC):
     """One thing that starts, is ready, stops and has endpoints. It knows no runtime.
 
-    ``notices`` is what provisioning found different from the project and left alone.
+    A service without settings, provisioning or a proof of its own inherits "nothing to do".
     """
 
-    @property
-    def name(self) -> str: ...
+    name: str
+    # names of services that must be provisioned before this one is
+    needs: tuple[str, ...] = ()
+    stop: Stop = Stop()
+    # addresses besides the one that has the service's name
+    more_addresses: tuple[str, ...] = ()
+    # the mark of what it starts for people and leaves running when it ends itself
+    guests: str = ""
+    # a restart costs nobody anything, so ``up`` may do it to apply what has changed
+    restarts_freely: bool = False
+    # what provisioning found different from the project and left alone
+    notices: tuple[str, ...] = ()
 
     @property
-    def needs(self) -> tuple[str, ...]: ...
-
-    @property
-    def notices(self) -> tuple[str, ...]: ...
-
-    @property
-    def stop(self) -> Stop: ...
+    def addresses(self) -> tuple[str, ...]:
+        """The names of all that it listens at, its own first."""
+        return (self.name, *self.more_addresses)
 
     def is_external(self, site: Site) -> bool:
         """Whether somebody else runs it: it is never started, stopped or given an address."""
+        return False
 
     def may_start(self, site: Site) -> bool:
         """Whether what it needs is there before its needs are provisioned (an earlier run left it)."""
+        return True
 
     def fingerprint(self, site: Site) -> str:
         """A digest of the settings and keys that it is started with and keeps until its next start."""
+        return ""
 
+    @abstractmethod
     def answer(self, site: Site) -> str:
         """One cheap answer that proves the identity of what listens; returns a detail worth showing.
 
@@ -73,6 +85,12 @@ class Service(Protocol):
 
     def provision(self, site: Site) -> list[str]:
         """Check, then apply, what the project wants of it; the words of what was changed."""
+        return []
 
     def prove(self, site: Site) -> None:
         """Use it as a notebook does. Raises NotYet or a DevenvError."""
+        return
+
+    def admin(self, site: Site, view: View) -> dict[str, str]:
+        """Variables for the person who runs the instance; never part of a notebook's environment."""
+        return {}

@@ -15,14 +15,14 @@ PACKAGE = CHECKOUT / "devenv"
 # A module imports only what stands before it, from left to right and from top to bottom.
 # A package is one entry: its own modules may import one another.
 ROWS = [
-    "errors endpoints diagnosis interrupts formats yaml_lines pip_settings",
+    "errors endpoints diagnosis interrupts formats yaml_lines pip_settings interpreters",
     "project report waiting commands state credentials processes trouble docker_engine",
-    "environments seed notebooks s3 postgres",
+    "builds node environments seed notebooks s3 postgres values github hub",
     "services",
     "runtimes",
     "stack session",
     "doctor checks locks bootstrap",
-    "level cli",
+    "values_tasks level cli",
     "tasks",
 ]
 LAYERS = [name for row in ROWS for name in row.split()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from devenv.postgres.account import Account
 from devenv.postgres.binaries import Binaries
 from devenv.s3 import ministack
 from devenv.s3.provider import KeyPair
-from devenv.services import notebook_environment
+from devenv.services import hub_settings, notebook_environment
 from devenv.services.service import Site
 from devenv.state import Instance, read_json, write_json
 
@@ -23,6 +24,10 @@ from devenv.state import Instance, read_json, write_json
 MADE_WITH = "postgres.superuser.json"
 JUPYTER = Path(__file__).resolve().parents[3] / "jupyter"
 SAMPLES = JUPYTER / "samples"
+DEVENV = Path(__file__).resolve().parents[2]
+# Both run alone, each as a folder: the hub in an environment of its own.
+GITHUB = DEVENV / "github" / "__main__.py"
+HUB = DEVENV / "hub" / "__main__.py"
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,42 @@ def jupyter(site: Site) -> Launch:
     return Launch(argv, {**environ, **own}, home)
 
 
+def github(site: Site) -> Launch:
+    """The local sign-in, by the toolkit's own interpreter."""
+    file = site.instance.secrets / hub_settings.GITHUB_FILE
+    write_json(file, hub_settings.github(site))
+    argv = (sys.executable, "-I", str(GITHUB), str(file))
+    return Launch(argv, notebook_environment.machine({}), site.instance.root)
+
+
+def proxy(site: Site) -> Launch:
+    """configurable-http-proxy; https://github.com/jupyterhub/configurable-http-proxy#command-line-options"""
+    public, api = site.endpoint("proxy", View.HOST), site.endpoint("proxy-api", View.HOST)
+    argv = (
+        *environments.proxy_argv(site.instance.data_root, project.environment()),
+        f"--ip={public.host}",
+        f"--port={public.port}",
+        f"--api-ip={api.host}",
+        f"--api-port={api.port}",
+        f"--error-target={site.endpoint('hub', View.HOST).url('/hub/error')}",
+    )
+    environ = {
+        **notebook_environment.machine({}),
+        "CONFIGPROXY_AUTH_TOKEN": site.vault.current.proxy_auth_token,
+    }
+    return Launch(argv, environ, site.instance.root)
+
+
+def hub(site: Site) -> Launch:
+    """JupyterHub in its own environment; its secrets are in a 0600 file."""
+    file = site.instance.secrets / hub_settings.HUB_FILE
+    write_json(file, hub_settings.hub(site))
+    hub_settings.data(site).mkdir(mode=0o700, exist_ok=True)
+    environment = environments.locate("hub", site.instance.data_root)
+    argv = (str(environments.python(environment)), "-I", str(HUB), str(file))
+    return Launch(argv, notebook_environment.machine(project.environment()), site.instance.root / "hub")
+
+
 def clear_leftovers(instance: Instance, service: str) -> bool:
     """End what a killed server left that carries no mark any more; tell whether there was anything."""
     data = instance.root / "postgres" / "data"
@@ -127,4 +168,23 @@ def copy_samples(home: Path) -> None:
             draft.replace(target / sample.name)
 
 
-RECIPES: Mapping[str, Callable[[Site], Launch]] = {"postgres": postgres, "s3": s3, "jupyter": jupyter}
+RECIPES: Mapping[str, Callable[[Site], Launch]] = {
+    "postgres": postgres,
+    "s3": s3,
+    "jupyter": jupyter,
+    "github": github,
+    "proxy": proxy,
+    "hub": hub,
+}
+
+_ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
+    "s3": ("s3",),
+    "jupyter": ("notebook",),
+    "proxy": ("proxy",),
+    "hub": ("hub", "notebook"),
+}
+
+
+def environments_of(services: Iterable[str]) -> tuple[str, ...]:
+    """The environments that these services run in, each once."""
+    return tuple(dict.fromkeys(name for service in services for name in _ENVIRONMENTS.get(service, ())))

@@ -18,7 +18,6 @@ from devenv.runtimes.runtime import Condition, Phase
 from devenv.services.service import Service, Site, Stop
 from devenv.state import MARK_VARIABLE, Instance
 
-ENVIRONMENT_NAMES = ("s3", "notebook")
 STRAYS = Stop()
 
 
@@ -32,15 +31,17 @@ class ProcessRuntime:
         self._instance = instance
 
     def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
-        running = {}
+        running: dict[str, int] = {}
+        known = ports.known(self._instance)
         for service in services:
             record = records.read(self._instance, service.name)
             if record.is_running():
+                running |= {name: port for name, port in known.items() if name in service.addresses}
                 running[service.name] = record.port
             elif record.may_have_strays():
                 # they may hold the very port that is to be given away
                 self._end_strays(service.name, service.stop)
-        names = tuple(service.name for service in services)
+        names = tuple(address for service in services for address in service.addresses)
         return ports.claim(self._instance, names, fixed, running)[1]
 
     def release(self) -> None:
@@ -48,8 +49,8 @@ class ProcessRuntime:
         if records.any_running(self._instance):
             self._keep_logs()
 
-    def prepare(self, progress: Progress) -> None:
-        for name in ENVIRONMENT_NAMES:
+    def prepare(self, services: tuple[Service, ...], progress: Progress) -> None:
+        for name in recipes.environments_of(service.name for service in services):
             environment = environments.locate(name, self._instance.data_root)
             if environments.is_current(environment):
                 continue
@@ -93,7 +94,7 @@ class ProcessRuntime:
         identity = record.identity
         stopped = False
         if identity and processes.is_alive(identity):
-            family = processes.descendants(identity)
+            family = self._family(identity, service)
             processes.end([identity], first=service.stop.signal, seconds=service.stop.seconds)
             processes.end(family, first=service.stop.signal, seconds=2)
             stopped = True
@@ -102,6 +103,13 @@ class ProcessRuntime:
         stopped = recipes.clear_leftovers(self._instance, service.name) or stopped
         self._note_stopped(service.name, record)
         return stopped
+
+    def end_guests(self, service: Service) -> int:
+        if not service.guests:
+            return 0
+        found = processes.marked(self._instance.mark(service.guests))
+        processes.end(found, first=STRAYS.signal, seconds=STRAYS.seconds)
+        return len(found)
 
     def condition(self, service: Service, *, memory: bool = False) -> Condition:
         record = records.read(self._instance, service.name)
@@ -146,6 +154,12 @@ class ProcessRuntime:
 
     def purge(self) -> None:
         """All of it lies in the state folder."""
+
+    def _family(self, identity: processes.Identity, service: Service) -> list[processes.Identity]:
+        """What the service started for itself."""
+        guests = self._instance.mark(service.guests) if service.guests else ""
+        found = processes.descendants(identity)
+        return [each for each in found if not guests or not processes.carries_mark(each.pid, guests)]
 
     def _launch(self, name: str, record: records.Record, launch: recipes.Launch, log: Path) -> None:
         pid = commands.spawn(

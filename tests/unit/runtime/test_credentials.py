@@ -12,6 +12,7 @@ import pytest
 from devenv import credentials
 from devenv.credentials import Credentials, Vault
 from devenv.errors import NotRunningError, UnhealthyError
+from devenv.state import write_json
 
 
 def test_no_secret_is_in_a_repr() -> None:
@@ -25,7 +26,7 @@ def test_each_secret_of_each_instance_is_its_own() -> None:
     values = dataclasses.astuple(credentials.generate()) + dataclasses.astuple(credentials.generate())
     filled = [value for value in values if value]
 
-    assert len(set(filled)) == len(filled) == 14
+    assert len(set(filled)) == len(filled) == 24
     assert all(len(value) >= 20 for value in filled)
 
 
@@ -87,3 +88,23 @@ def test_a_damaged_file_is_neither_used_nor_replaced(tmp_path: Path, text: str) 
 
 def test_every_field_is_a_text() -> None:
     assert {field.type for field in dataclasses.fields(Credentials)} == {"str"}
+
+
+def test_a_file_of_before_the_hub_level_is_completed_and_keeps_the_rest(tmp_path: Path) -> None:
+    before = dataclasses.asdict(credentials.generate())
+    for name in ("proxy_auth_token", "hub_cookie_secret", "github_page_key"):
+        del before[name]
+    write_json(tmp_path / credentials.FILE, before)
+
+    vault = credentials.Vault(tmp_path)
+    vault.fill()
+
+    kept = dataclasses.asdict(vault.current)
+    assert {name: kept[name] for name in before} == before
+    assert len(bytes.fromhex(vault.current.hub_cookie_secret)) == 32
+    assert credentials.Vault(tmp_path).current == vault.current
+
+
+def test_a_preview_keeps_nothing(tmp_path: Path) -> None:
+    assert credentials.Vault(tmp_path).preview().current.github_client_secret
+    assert not list(tmp_path.iterdir())

@@ -30,6 +30,7 @@ class FakeService:
         self.name = name
         self.needs = needs
         self.notices: tuple[str, ...] = ()
+        self.restarts_freely = False
         self.answers = answers
         self.seen: list[str] = []
 
@@ -79,6 +80,9 @@ class FakeRuntime:
             self.running.discard(service.name)
             self.deeds.append(f"stop {service.name}")
             return was
+
+    def end_guests(self, service: Service) -> int:
+        return 0
 
     def is_listening(self, service: Service) -> bool:
         return True
@@ -336,3 +340,24 @@ def test_progress_tells_each_change_of_a_service() -> None:
     assert [state for name, state in told if name == "s3"][::2] == ["starting", "ready"]
     assert next(state for name, state in told if name == "jupyter") == "waiting"
     assert told[-1] == ("jupyter", "ready")
+
+
+def test_what_restarts_freely_is_given_its_new_settings() -> None:
+    runtime, hub = FakeRuntime(running=("hub",)), FakeService("hub", fingerprint=lambda: "new")
+    hub.restarts_freely = True
+    stack = make(runtime, hub)
+
+    assert stack.up()
+
+    assert runtime.deeds == ["stop hub", "start hub"]
+    assert (stack.restarted, stack.outdated) == (["hub"], [])
+
+
+def test_what_would_cost_somebody_something_is_only_named() -> None:
+    runtime, jupyter = FakeRuntime(running=("jupyter",)), FakeService("jupyter", fingerprint=lambda: "new")
+    stack = make(runtime, jupyter)
+
+    assert not stack.up()
+
+    assert runtime.deeds == []
+    assert (stack.restarted, stack.outdated) == ([], ["jupyter"])

@@ -1,0 +1,190 @@
+"""What the hub and the sign-in are started with: the values files' wishes, local addresses and secrets."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devenv import project
+from devenv.endpoints import PUBLIC_PORT, View
+from devenv.github.settings import Person
+from devenv.github.settings import Settings as GitHubSettings
+from devenv.hub import settings as hub_side
+from devenv.services import checkout_files, contract, notebook_environment
+from devenv.services.service import Site
+from devenv.state import MARK_VARIABLE, read_json
+
+if TYPE_CHECKING:
+    from devenv.values.local import Local
+
+HUB_FILE = "hub.json"
+GITHUB_FILE = "github.json"
+# Each instance's people get account ids that no other instance gives, above those of real accounts.
+FIRST_ACCOUNT, ACCOUNTS_EACH, INSTANCES = 1_000_000_000, 1_000, 1_000_000
+
+
+def public_host(site: Site) -> str:
+    """The host and port of the address that a browser opens.
+
+    Cookies ignore ports (RFC 6265, 8.5), so a hub on another port than the usual one has a host name of its
+    own; browsers take every name below ``localhost`` for the loopback address (RFC 6761, 6.3).
+    """
+    port = site.endpoint("proxy", View.HOST).port
+    return f"localhost:{port}" if port == PUBLIC_PORT else f"{site.instance.id}.localhost:{port}"
+
+
+def base_url(site: Site) -> str:
+    """hub.baseUrl as the hub of this instance was last started with it."""
+    written = read_json(site.instance.secrets / HUB_FILE) or {}
+    return str(written.get("base_url", "/"))
+
+
+def public_url(site: Site) -> str:
+    """Where a browser finds the hub."""
+    return f"http://{public_host(site)}{base_url(site)}"
+
+
+def github_url(site: Site) -> str:
+    """The sign-in for browser and hub alike: another host than the hub's, so its cookie stays here."""
+    return site.endpoint("github", View.HOST).url()
+
+
+def local(site: Site) -> Local:
+    """The addresses and secrets that stand in for production's."""
+    from devenv.values.local import Local
+
+    base = _wanted_base_url(site)
+    return Local(
+        hub_db_url=contract.hub_database_url(site, View.HOST),
+        public_url=f"http://{public_host(site)}{base}",
+        callback_url=f"http://{public_host(site)}{base}hub/oauth_callback",
+        github_url=github_url(site),
+        authorize_url=f"{github_url(site)}/login/oauth/authorize",
+        client_secret=site.vault.current.github_client_secret,
+        contract=contract.user(site, site.view),
+    )
+
+
+def hub(site: Site) -> dict[str, Any]:
+    """The hub's settings file."""
+    from devenv.values import keys
+
+    wanted, facts, secrets = site.plan().configuration, local(site), site.vault.current
+    settings = hub_side.Settings(
+        db_url=facts.hub_db_url,
+        api_url=site.endpoint("hub", View.HOST).url(),
+        proxy_api_url=site.endpoint("proxy-api", View.HOST).url(),
+        proxy_token=secrets.proxy_auth_token,
+        public_url=facts.public_url,
+        cookie_secret=secrets.hub_cookie_secret,
+        crypt_key=secrets.hub_crypt_key,
+        data=str(data(site)),
+        mark=site.instance.mark("hub"),
+        servers=_servers(site),
+        base_url=_wanted_base_url(site),
+        values=keys.with_defaults(site.plan().loaded.tree),
+        config=wanted.config,
+        extra_config=tuple(
+            hub_side.ExtraConfig(each.name, each.code, each.file, each.line) for each in wanted.extra_config
+        ),
+        hub_environment=wanted.hub_environment,
+        overrides=wanted.overrides(facts),
+        github_url=facts.github_url,
+        culler=wanted.culler,
+        upgrade_db=wanted.upgrade_db,
+    )
+    return dataclasses.asdict(settings)
+
+
+def github(site: Site) -> dict[str, Any]:
+    """The local sign-in's settings file: people of the values and of the project file."""
+    from devenv.values.people import people
+
+    facts, secrets, project_side = local(site), site.vault.current, site.project.github
+    named = people(site.plan().loaded.tree)
+    logins = {*named.allowed, *named.admins, *project_side.people}
+    for members in project_side.organizations.values():
+        logins |= set(members)
+    groups = dict(project_side.organizations)
+    settings = GitHubSettings(
+        port=site.endpoint("github", View.HOST).port,
+        instance=site.instance.id,
+        key=secrets.github_page_key,
+        client_id=facts.client_id,
+        client_secret=facts.client_secret,
+        redirect_uris=(facts.callback_url,),
+        hub_url=facts.public_url,
+        people=tuple(
+            Person(login, admin=login in named.admins, allowed=login in named.allowed)
+            for login in sorted(logins)
+        ),
+        organizations={name: each for name, each in groups.items() if ":" not in name},
+        teams={name: each for name, each in groups.items() if ":" in name},
+        notebook_uids=_account_range(site) if _is_root() else None,
+    )
+    return dataclasses.asdict(settings)
+
+
+def data(site: Site) -> Path:
+    """The hub's own folder: nobody else may look into it."""
+    return site.instance.root / "hub"
+
+
+def homes(site: Site) -> Path:
+    """Where each user has a home."""
+    return site.instance.root / "users"
+
+
+def _servers(site: Site) -> hub_side.Servers:
+    wanted = site.plan().configuration
+    jupyter = checkout_files.for_others(site) if _is_root() else checkout_files.JUPYTER
+    environ = notebook_environment.of_anybody(site, project.environment(), jupyter / "buckets")
+    contract_side = contract.user(site, site.view)
+    hook = wanted.post_start if _is_root() or site.project.hub.post_start else None
+    return hub_side.Servers(
+        command=(str(site.notebook_python), "-m", "jupyterhub.singleuser", "--ServerApp.ip=127.0.0.1"),
+        environment={
+            **{name: value for name, value in environ.items() if name not in contract_side},
+            "JUPYTER_CONFIG_PATH": str(jupyter / "etc"),
+        },
+        contract=contract_side,
+        homes=str(homes(site)),
+        logs=str(site.instance.logs),
+        mark_variable=MARK_VARIABLE,
+        mark=site.instance.mark("server"),
+        samples=str(jupyter / "samples"),
+        accounts=_accounts(site) if _is_root() else None,
+        post_start=hub_side.PostStart(hook) if hook else None,
+        profiles=wanted.profiles,
+    )
+
+
+def _accounts(site: Site) -> hub_side.Accounts:
+    first, _ = _account_range(site)
+    return hub_side.Accounts(str(data(site) / "accounts.json"), first, first)
+
+
+def _account_range(site: Site) -> tuple[int, int]:
+    """The first and the last account id of this instance's users: no other instance gives the same."""
+    number = int(hashlib.sha256(site.instance.id.encode()).hexdigest(), 16) % INSTANCES
+    first = FIRST_ACCOUNT + number * ACCOUNTS_EACH
+    return first, first + ACCOUNTS_EACH - 1
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _wanted_base_url(site: Site) -> str:
+    found = site.plan().configuration.config.get("JupyterHub", {}).get("base_url", "/")
+    return f"/{str(found).strip('/')}/".replace("//", "/")
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """What tells one state of the settings from another, and nothing of what is in them."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
