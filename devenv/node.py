@@ -42,6 +42,7 @@ OPTIONS = (
     # offline is told in seconds, not minutes
     "--fetch-retries=2",
     "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-factor=2",
     "--loglevel=warn",
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from integration.driving import Dev, free_ports, furnish
+from integration.driving import Dev, free_ports, furnish, needed_environments
 
 from devenv import environments, state
 
@@ -95,7 +95,7 @@ def environ(home: Path) -> Mapping[str, str]:
 def machine_root() -> Path:
     """Where this machine has the environments; they are made once when they are missing."""
     root = state.data_root(os.environ)
-    for name in ("s3", "notebook"):
+    for name in needed_environments():
         environments.ensure(environments.locate(name, root), lambda text: None, os.environ)
     return root
 

@@ -13,9 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psutil
 
@@ -245,11 +247,24 @@ def free_ports() -> dict[str, int]:
     return dict(zip(SERVICES, found, strict=True))
 
 
+def needed_environments() -> tuple[str, ...]:
+    """Those that the levels take on this machine."""
+    return ("s3", "notebook", "hub", *environments.required_by_proxy(os.environ))
+
+
 def furnish(data_root: Path, machine_root: Path, python: Path | None = None) -> None:
-    """Give a data root the environments that the machine has already, so that nothing is installed anew."""
-    for name in ("s3", "notebook"):
+    """Give a data root the environments that the machine has already, so that nothing is installed anew.
+
+    ``python`` is as for :func:`borrow_environment`.
+    """
+    # where somebody looks for them depends on whether he is root
+    whoever = mock.patch("os.geteuid", return_value=1) if python else nullcontext()
+    for name in needed_environments():
         there = environments.locate(name, machine_root).home
-        borrow_environment(there, environments.locate(name, data_root).home, python)
+        with whoever:
+            here = environments.locate(name, data_root).home
+        is_python = (there / "pyvenv.cfg").exists()
+        borrow_environment(there, here, python if is_python else None)
 
 
 def borrow_environment(there: Path, here: Path, python: Path | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_no_file_is_larger_than_a_mebibyte(tracked: list[Path]) -> None:
         "requirements/toolkit.lock",
         "requirements/s3.lock",
         "requirements/hub.lock",
+        "requirements/node.lock",
         "jupyter/requirements.lock",
     ],
 )
@@ -87,6 +89,17 @@ def test_every_line_of_a_lock_is_a_pin_or_its_hash(name: str) -> None:
         r"[a-z0-9][a-z0-9._-]*(\[[a-z0-9,-]+\])?==\S+( ; [^\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+"
     )
     assert [block.splitlines()[0] for block in blocks if not pin.fullmatch(block)] == []
+
+
+def test_every_package_in_the_lock_of_npm_is_a_version_with_its_hash_and_no_place() -> None:
+    lock = json.loads((CHECKOUT / "requirements/proxy/package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert lock["lockfileVersion"] == 3
+    assert packages
+    for name, package in packages.items():
+        assert {"version", "integrity"} <= package.keys(), name
+        assert "resolved" not in package, name
+        assert package["integrity"].startswith("sha512-"), name
 
 
 @pytest.mark.parametrize("path", sorted(CHECKOUT.glob("tests/**/test_*.py")), ids=lambda path: path.stem)
