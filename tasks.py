@@ -288,7 +288,7 @@ def lint(context: Context, fix: bool = False, verbose: bool = False) -> None:
 @task(help={"upgrade": "take the newest versions, not the pinned ones", "verbose": COMMON["verbose"]})
 @_guarded
 def lock(context: Context, upgrade: bool = False, verbose: bool = False) -> None:
-    """Resolve the three lock files anew from their .in files.
+    """Resolve the lock files anew from their .in files.
 
     Example: ./dev lock --upgrade
     """

@@ -155,6 +155,11 @@ def spawn(
     return child.pid
 
 
+def exit_code(pid: int) -> int | None:
+    """How a detached child of this very process ended; None while it runs, and for anybody else's."""
+    return next((child.poll() for child in _detached if child.pid == pid), None)
+
+
 def reap() -> None:
     """Collect the detached children that have ended, so that none of them stays as a zombie."""
     for child in _detached:

@@ -62,6 +62,17 @@ class ConflictError(DevenvError):
     kind = "conflict"
 
 
+_BY_EXIT_CODE = {kind.exit_code: kind for kind in (UsageError, MissingError, ConflictError)}
+
+
+def told_by(line: str, exit_code: int | None) -> DevenvError | None:
+    """The trouble that a program of ours ended with: its ``error:`` line, and its exit code as the kind."""
+    label, _, text = line.partition("error: ")
+    if label or not text:
+        return None
+    return _BY_EXIT_CODE.get(exit_code or 0, UnhealthyError)(text)
+
+
 class InterruptedByUser(DevenvError):  # noqa: N818 - a wish, not an error
     """Ctrl-C, after an orderly stop."""
 

@@ -44,6 +44,7 @@ def up(
         session.require_room()
         block.enter_context(session.instance.lock(session.level.command, reporter.warn))
         session.require_no_other_level()
+        session.require_shareable()
         session.instance.create()
         session.remember(choice)
         names = tuple(service.name for service in session.services)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -267,6 +268,11 @@ class Session:
             if service.name not in own
         }
         return tuple(each for each in others.values() if self.runtime.condition(each).phase in phases)
+
+    def require_shareable(self) -> None:
+        """Raise MissingError when root's hub could not run the notebooks as other accounts."""
+        if self.level.name == "hub" and os.geteuid() == 0:
+            environments.require_shareable(environments.locate("notebook", self.instance.data_root))
 
     def require_room(self) -> None:
         """Raise MissingError when the disk of the state folder is as good as full."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devenv import commands, diagnosis, environments, processes, project
 from devenv.endpoints import Endpoint, View
-from devenv.errors import NotRunningError, UnhealthyError, UsageError
+from devenv.errors import NotRunningError, UnhealthyError, UsageError, told_by
 from devenv.report import Progress
 from devenv.runtimes import ports
 from devenv.runtimes.process import logkeeper, logs, recipes, records
@@ -50,7 +50,7 @@ class ProcessRuntime:
             self._keep_logs()
 
     def prepare(self, services: tuple[Service, ...], progress: Progress) -> None:
-        for name in recipes.environments_of(service.name for service in services):
+        for name in self._environments(services):
             environment = environments.locate(name, self._instance.data_root)
             if environments.is_current(environment):
                 continue
@@ -76,6 +76,9 @@ class ProcessRuntime:
         if record.is_running():
             return
         last = logs.tail(self._instance.log(service.name), 15, since=record.log_from)
+        for line in reversed(last):
+            if told := told_by(line, commands.exit_code(record.pid)):
+                raise told
         cause = diagnosis.of(last)
         raise UnhealthyError(
             f"{service.name} ended by itself: {cause.what}" if cause else f"{service.name} ended by itself",
@@ -154,6 +157,13 @@ class ProcessRuntime:
 
     def purge(self) -> None:
         """All of it lies in the state folder."""
+
+    def _environments(self, services: tuple[Service, ...]) -> Iterator[str]:
+        for name in recipes.environments_of(service.name for service in services):
+            if name == "proxy":
+                yield from environments.required_by_proxy(project.environment())
+            else:
+                yield name
 
     def _family(self, identity: processes.Identity, service: Service) -> list[processes.Identity]:
         """What the service started for itself."""
