@@ -20,6 +20,7 @@ from devenv.services.service import Site
 from devenv.state import MARK_VARIABLE, read_json
 
 if TYPE_CHECKING:
+    from devenv.values.hub import HubConfiguration
     from devenv.values.local import Local
 
 HUB_FILE = "hub.json"
@@ -72,30 +73,32 @@ def local(site: Site) -> Local:
 
 def hub(site: Site) -> dict[str, Any]:
     """The hub's settings file."""
-    from devenv.values import keys
+    from devenv.values.hub import with_defaults
+    from devenv.values.local import sign_in
 
     wanted, facts, secrets = site.plan().configuration, local(site), site.vault.current
+    tree = site.plan().loaded.tree
     settings = hub_side.Settings(
         db_url=facts.hub_db_url,
         api_url=site.endpoint("hub", View.HOST).url(),
         proxy_api_url=site.endpoint("proxy-api", View.HOST).url(),
         proxy_token=secrets.proxy_auth_token,
-        public_url=facts.public_url,
+        public_url=f"http://{public_host(site)}",
         cookie_secret=secrets.hub_cookie_secret,
         crypt_key=secrets.hub_crypt_key,
         data=str(data(site)),
         mark=site.instance.mark("hub"),
         servers=_servers(site),
         base_url=_wanted_base_url(site),
-        values=keys.with_defaults(site.plan().loaded.tree),
-        config=wanted.config,
+        values=with_defaults(tree),
+        config=_config(wanted),
         extra_config=tuple(
             hub_side.ExtraConfig(each.name, each.code, each.file, each.line) for each in wanted.extra_config
         ),
         hub_environment=wanted.hub_environment,
-        overrides=wanted.overrides(facts),
+        overrides=sign_in(tree, facts),
         github_url=facts.github_url,
-        culler=wanted.culler,
+        culler=wanted.culler.arguments if wanted.culler else None,
         upgrade_db=wanted.upgrade_db,
     )
     return dataclasses.asdict(settings)
@@ -103,10 +106,12 @@ def hub(site: Site) -> dict[str, Any]:
 
 def github(site: Site) -> dict[str, Any]:
     """The local sign-in's settings file: people of the values and of the project file."""
+    from devenv.values.local import client_id
     from devenv.values.people import people
 
     facts, secrets, project_side = local(site), site.vault.current, site.project.github
-    named = people(site.plan().loaded.tree)
+    tree = site.plan().loaded.tree
+    named = people(tree)
     logins = {*named.allowed, *named.admins, *project_side.people}
     for members in project_side.organizations.values():
         logins |= set(members)
@@ -115,7 +120,7 @@ def github(site: Site) -> dict[str, Any]:
         port=site.endpoint("github", View.HOST).port,
         instance=site.instance.id,
         key=secrets.github_page_key,
-        client_id=facts.client_id,
+        client_id=client_id(tree),
         client_secret=facts.client_secret,
         redirect_uris=(facts.callback_url,),
         hub_url=facts.public_url,
@@ -138,6 +143,17 @@ def data(site: Site) -> Path:
 def homes(site: Site) -> Path:
     """Where each user has a home."""
     return site.instance.root / "users"
+
+
+def _config(wanted: HubConfiguration) -> dict[str, dict[str, Any]]:
+    """As the chart has it: what is for servers is on KubeSpawner, where extraConfig looks for it."""
+    found = {kind: dict(traits) for kind, traits in wanted.config.items()}
+    spawner = found.setdefault("KubeSpawner", {})
+    spawner["environment"] = {**wanted.spawner_environment, **spawner.get("environment", {})}
+    hub_traits = found.setdefault("JupyterHub", {})
+    for trait, given in (("services", wanted.services), ("load_roles", wanted.load_roles)):
+        hub_traits[trait] = [*given, *hub_traits.get(trait, [])]
+    return found
 
 
 def _servers(site: Site) -> hub_side.Servers:

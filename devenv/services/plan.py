@@ -29,5 +29,5 @@ def read(files: tuple[Path, ...]) -> Plan:
 
     loaded = values_files.load(files)
     warnings = check.require(loaded)
-    configuration = hub.configuration(loaded.tree)
+    configuration = hub.configuration(loaded.tree, loaded.origins)
     return Plan(files, loaded, configuration, (*loaded.notices, *warnings))
