@@ -133,8 +133,9 @@ def logs(reporter: Reporter, *, instance: str | None, service: str, lines: int, 
     """Print the tail of one log or of all."""
     session = _open(reporter, instance)
     names = tuple(each.name for each in session.services)
-    if service and service not in names:
-        raise UsageError(f"there is no service {service!r}", hint=f"Choose one of: {', '.join(names)}")
+    everything = (*names, *(f"users/{log.stem}" for log in sorted(session.instance.logs.glob("users/*.log"))))
+    if service and service not in everything:
+        raise UsageError(f"there is no service {service!r}", hint=f"Choose one of: {', '.join(everything)}")
     if not session.instance.exists():
         raise NotRunningError(f"{session.instance.id} has never been up", hint="Start it with ./dev up")
     chosen = (service,) if service else names

@@ -170,7 +170,7 @@ def _servers(site: Site) -> hub_side.Servers:
         },
         contract=contract_side,
         homes=str(homes(site)),
-        logs=str(site.instance.logs),
+        logs=str(site.instance.logs / "users"),
         mark_variable=MARK_VARIABLE,
         mark=site.instance.mark("server"),
         samples=str(jupyter / "samples"),

@@ -61,7 +61,7 @@ def main(logs: Path, records: Path) -> None:
     """Look at every log each ten seconds; end when nothing runs any more."""
     while True:
         time.sleep(PAUSE_SECONDS)
-        for log in logs.glob("*.log"):
+        for log in logs.rglob("*.log"):
             rotate(log)
         if not anything_runs(records):
             return

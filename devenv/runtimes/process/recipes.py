@@ -144,6 +144,7 @@ def hub(site: Site) -> Launch:
     file = site.instance.secrets / hub_settings.HUB_FILE
     write_json(file, hub_settings.hub(site))
     hub_settings.data(site).mkdir(mode=0o700, exist_ok=True)
+    (site.instance.logs / "users").mkdir(mode=0o700, exist_ok=True)
     environment = environments.locate("hub", site.instance.data_root)
     argv = (str(environments.python(environment)), "-I", str(HUB), str(file))
     return Launch(argv, notebook_environment.machine(project.environment()), site.instance.root / "hub")
