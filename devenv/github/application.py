@@ -117,9 +117,9 @@ class Application:
             return self._choose(request, wanted)
         return self._choice(request, wanted)
 
-    def _choice(self, request: Request, wanted: authorize.Authorization, alert: str = "") -> Answer:
+    def _choice(self, request: Request, wanted: authorize.Authorization, invalid: str = "") -> Answer:
         seal = self._entrance.seal_form(request.query)
-        return self._pages.choice(wanted, request.query, seal, self._directory, alert)
+        return self._pages.choice(wanted, request.query, seal, self._directory, invalid)
 
     def _choose(self, request: Request, wanted: authorize.Authorization) -> Answer:
         """Somebody clicked. Only here are codes issued."""
@@ -132,10 +132,7 @@ class Application:
         if action == "expired":
             return see_other(wanted.approved(self._codes.issue(self._grant("ghost", wanted), expired=True)))
         if not is_login(login):
-            told = (
-                f"“{login[:60]}” is no GitHub name: letters, digits and single hyphens, {MAX_LOGIN} at most."
-            )
-            return self._choice(request, wanted, told)
+            return self._choice(request, wanted, login[: 2 * MAX_LOGIN] or " ")
         return see_other(wanted.approved(self._codes.issue(self._grant(login, wanted))))
 
     def _grant(self, login: str, wanted: authorize.Authorization) -> Grant:

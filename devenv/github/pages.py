@@ -37,9 +37,12 @@ class Pages:
         )
 
     def choice(
-        self, wanted: authorize.Authorization, query: str, seal: str, directory: Directory, alert: str = ""
+        self, wanted: authorize.Authorization, query: str, seal: str, directory: Directory, invalid: str = ""
     ) -> Answer:
-        """Whom to be: the people as buttons, a field for any other name, and what can go wrong."""
+        """Whom to be: the people as buttons, a field for any other name, and what can go wrong.
+
+        ``invalid`` is a name that was typed and cannot be one.
+        """
         form = (
             f'<form method="post" action="{authorize.PATH}?{escape(query)}">'
             f'<input type="hidden" name="seal" value="{escape(seal)}">'
@@ -47,13 +50,12 @@ class Pages:
         parts = [
             f"<p>The hub at <strong>{escape(_origin(wanted.redirect_uri))}</strong> asks who you are. "
             "Whether that person may use it, and as an administrator, the hub decides.</p>",
-            f'<p class="alert" role="alert">{escape(alert)}</p>' if alert else "",
             _people_section(form, directory),
-            _other_section(form, bool(alert)),
+            _other_section(form, invalid),
             _trouble_section(form),
             _scopes_note(wanted, directory),
         ]
-        return self._page(400 if alert else 200, "Whom do you want to be?", "".join(parts))
+        return self._page(400 if invalid else 200, "Whom do you want to be?", "".join(parts))
 
     def key_wanted(self, query: str) -> Answer:
         """The page is closed to this browser: how it is opened, and a form to do so here."""
@@ -124,14 +126,17 @@ def _badge(text: str, kind: str = "") -> str:
     return f'<span class="badge {kind}">{escape(text)}</span> '
 
 
-def _other_section(form: str, invalid: bool) -> str:
+def _other_section(form: str, invalid: str) -> str:
+    note = "Somebody whom the hub should refuse, for instance."
+    rule = f"This is no GitHub name: letters, digits and single hyphens between them, {MAX_LOGIN} at most."
+    told = f'class="alert" role="alert">{rule}' if invalid else f'class="quiet">{note}'
+    given = f' value="{escape(invalid)}" aria-invalid="true" autofocus' if invalid else ""
     return (
         f'<section>{form}<label for="other">Any other name</label><div class="row">'
         f'<input id="other" name="login" required maxlength="{MAX_LOGIN}" autocomplete="off" '
-        'autocapitalize="none" '
-        f'spellcheck="false" aria-describedby="other-note"{" aria-invalid=true" if invalid else ""}>'
+        f'autocapitalize="none" spellcheck="false" aria-describedby="other-note"{given}>'
         '<button class="button main">Sign in</button></div>'
-        '<p class="quiet" id="other-note">For somebody whom the hub should refuse, say.</p></form></section>'
+        f'<p id="other-note" {told}</p></form></section>'
     )
 
 

@@ -73,7 +73,7 @@ class Server(ThreadingHTTPServer):
         self._places.release()
 
     def service_actions(self) -> None:
-        """Twice a second: end what takes too long. A read of it then finds the end, and its thread goes."""
+        """Several times a second: end what takes too long. Its thread then reads an end, and goes."""
         now = time.monotonic()
         for connection, deadline in list(self._deadlines.items()):
             if now > deadline:
@@ -203,7 +203,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown, daemon=True).start())
     with server:
         log.info("listening on %s:%d", *server.server_address[:2])
-        server.serve_forever()
+        server.serve_forever(poll_interval=0.2)
     return 0
 
 
