@@ -45,7 +45,12 @@ class Hub(JupyterHub):
         for line in self.notices:
             self.log.warning("notice: %s", line)
         database.wait(self.db_url, self.log.info)
-        database.prepare(self.db_url, upgrade=self.settings.upgrade_db, tell=self.log.warning)
+        database.prepare(
+            self.db_url,
+            upgrade=self.settings.upgrade_db,
+            backup=self.settings.backup,
+            tell=self.log.warning,
+        )
         super().init_db()
 
     async def init_spawners(self) -> int:

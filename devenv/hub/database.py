@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .exits import CONFLICT, UNHEALTHY, StartError
+from .settings import Backup
 
 EMPTY, CURRENT, OLDER, NEWER = "empty", "current", "older", "newer"
 
@@ -130,8 +132,11 @@ def read_revision(source: str) -> tuple[str, str | None]:
     return found["revision"], None if before in (None, "None") else before
 
 
-def prepare(url: str, *, upgrade: bool, tell: Callable[[str], None]) -> None:
-    """Bring the database to this JupyterHub's revision, or say why not (StartError, exit code 6)."""
+def prepare(url: str, *, upgrade: bool, backup: Backup | None, tell: Callable[[str], None]) -> None:
+    """Bring the database to this JupyterHub's revision, or say why not (StartError, exit code 6).
+
+    Before an upgrade the database is saved; without a backup there is no upgrade (exit code 4).
+    """
     state = examine(url)
     if state.state == NEWER:
         raise StartError(
@@ -146,8 +151,45 @@ def prepare(url: str, *, upgrade: bool, tell: Callable[[str], None]) -> None:
         raise StartError(
             CONFLICT, f"the hub database was {told}; hub.db.upgrade: true in the values upgrades it"
         )
+    if backup:
+        tell(f"the hub database was saved to {save(url, backup, state.found)}")
     tell(f"upgrading the hub database, {told}")
     _upgrade(url)
+
+
+def save(url: str, backup: Backup, revision: str) -> Path:
+    """Write the whole database to an archive for pg_restore and return its path; all of it, or StartError."""
+    from sqlalchemy import make_url
+
+    place = make_url(url)
+    folder = Path(backup.folder)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    archive = folder / f"hub-{revision or 'none'}-{time.strftime('%Y%m%dT%H%M%S')}.dump"
+    draft = archive.with_suffix(".new")
+    # by the environment, not by words that every account can read
+    connection = {
+        "PGHOST": place.host or "",
+        "PGPORT": str(place.port or 5432),
+        "PGUSER": place.username or "",
+        "PGPASSWORD": place.password or "",
+        "PGDATABASE": place.database or "",
+    }
+    words = (*backup.command, "--format=custom", "--no-password", f"--file={draft}")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    try:
+        done = subprocess.run(
+            words, env={**environ, **connection}, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise StartError(
+            UNHEALTHY, f"the hub database cannot be saved: {words[0]}: {error.strerror}"
+        ) from None
+    if done.returncode:
+        draft.unlink(missing_ok=True)
+        said = " ".join(done.stderr.split())[-300:]
+        raise StartError(UNHEALTHY, f"the hub database cannot be saved, so it was left as it is: {said}")
+    draft.replace(archive)
+    return archive
 
 
 def _upgrade(url: str) -> None:

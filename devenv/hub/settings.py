@@ -70,6 +70,17 @@ class Servers:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """What saves the database before it is upgraded: pg_dump's words, and the folder for its archives.
+
+    https://www.postgresql.org/docs/current/app-pgdump.html
+    """
+
+    command: Sequence[str]
+    folder: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """What one hub is started with. Secrets stay out of the repr.
 
@@ -99,6 +110,7 @@ class Settings:
     github_url: str | None = None
     culler: Sequence[str] | None = None
     upgrade_db: bool = False
+    backup: Backup | None = None
 
 
 def read_settings(path: Path) -> Settings:

@@ -15,6 +15,7 @@ from devenv.endpoints import PUBLIC_PORT, View
 from devenv.github.settings import Person
 from devenv.github.settings import Settings as GitHubSettings
 from devenv.hub import settings as hub_side
+from devenv.postgres import binaries, cluster
 from devenv.services import checkout_files, contract, notebook_environment
 from devenv.services.service import Site
 from devenv.state import MARK_VARIABLE, read_json
@@ -100,6 +101,7 @@ def hub(site: Site) -> dict[str, Any]:
         github_url=facts.github_url,
         culler=wanted.culler.arguments if wanted.culler else None,
         upgrade_db=wanted.upgrade_db,
+        backup=_backup(site),
     )
     return dataclasses.asdict(settings)
 
@@ -154,6 +156,13 @@ def _config(wanted: HubConfiguration) -> dict[str, dict[str, Any]]:
     for trait, given in (("services", wanted.services), ("load_roles", wanted.load_roles)):
         hub_traits[trait] = [*given, *hub_traits.get(trait, [])]
     return found
+
+
+def _backup(site: Site) -> hub_side.Backup:
+    found = binaries.find(
+        site.project.postgres.binaries, major=cluster.major_of(site.instance.root / "postgres" / "data")
+    )
+    return hub_side.Backup((str(found.bin / "pg_dump"),), str(site.instance.root / "backups"))
 
 
 def _servers(site: Site) -> hub_side.Servers:
