@@ -58,6 +58,9 @@ def up(
         started = stack.up()
     for change in stack.changes:
         reporter.note(f"provisioned: {change}")
+    for service in stack.started:
+        for notice in session.runtime.notices(service.name):
+            reporter.note(f"{service.name}: {notice}")
     for name in stack.restarted:
         reporter.note(f"{name} was started anew: its settings have changed")
     for name in stack.outdated:

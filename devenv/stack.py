@@ -42,7 +42,8 @@ class Stack:
         self._cancelled = threading.Event()
         self._usable = {service.name: threading.Event() for service in services}
         self._launching = {service.name: threading.Lock() for service in services}
-        self._started: list[Service] = []
+        # by this very command
+        self.started: list[Service] = []
         self.changes: list[str] = []
         self.outdated: list[str] = []
         self.restarted: list[str] = []
@@ -66,7 +67,7 @@ class Stack:
             self._roll_back()
             raise
         pool.shutdown()
-        return bool(self._started)
+        return bool(self.started)
 
     def down(self) -> list[str]:
         """Stop every service, the last one first; the names of those that ran."""
@@ -146,7 +147,7 @@ class Stack:
             self._check_cancelled()
             launched = self._runtime.start(self._site, service)
             if launched:
-                self._started.append(service)
+                self.started.append(service)
         return launched
 
     def _answer(self, service: Service) -> str:
@@ -213,7 +214,7 @@ class Stack:
         for service in reversed(self._services):
             # an interrupt may have come while a start was under way, in a thread that nobody joins
             with self._launching[service.name]:
-                started = service in self._started
+                started = service in self.started
             if started:
                 self._progress(service.name, "stopping", "")
                 self._runtime.stop(service)

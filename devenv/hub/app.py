@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import signal
 import socket
 import sys
 import time
@@ -20,7 +21,7 @@ from traitlets import TraitError
 
 from . import configuration, database, profiles
 from .exits import CONFLICT, UNHEALTHY, WRONG_USE, StartError
-from .processes import Identity
+from .processes import Identity, marked, send
 from .settings import Settings
 from .spawner import UserServer, sweep
 
@@ -49,11 +50,12 @@ class Hub(JupyterHub):
             self.db_url,
             upgrade=self.settings.upgrade_db,
             backup=self.settings.backup,
-            tell=self.log.warning,
+            tell=lambda line: self.log.warning("notice: %s", line),
         )
         super().init_db()
 
     async def init_spawners(self) -> int:
+        self._end_old_services()
         # kept, or it would be collected while it runs
         self._sweeping = asyncio.ensure_future(self._sweep(self._known_servers()))
         count: int = await super().init_spawners()
@@ -66,6 +68,12 @@ class Hub(JupyterHub):
             for row in rows
             if row.user and row.state and row.state.get("pid") and row.state.get("birth")
         }
+
+    def _end_old_services(self) -> None:
+        """A culler of a hub that was killed goes on with a token that is no longer good."""
+        mine = {UserServer.servers.mark_variable: self.settings.mark}
+        old = [each for each, environ in marked(mine) if environ.get("JUPYTERHUB_SERVICE_NAME")]
+        send(old, signal.SIGTERM)
 
     async def _sweep(self, known: dict[tuple[str, str], Identity]) -> None:
         for name in await sweep(UserServer.servers, known):

@@ -28,6 +28,7 @@ HUB_FILE = "hub.json"
 GITHUB_FILE = "github.json"
 # Each instance's people get account ids that no other instance gives, above those of real accounts.
 FIRST_ACCOUNT, ACCOUNTS_EACH, INSTANCES = 1_000_000_000, 1_000, 1_000_000
+LAST_ACCOUNT = 2**32 - 2
 
 
 def public_host(site: Site) -> str:
@@ -132,7 +133,7 @@ def github(site: Site) -> dict[str, Any]:
         ),
         organizations={name: each for name, each in groups.items() if ":" not in name},
         teams={name: each for name, each in groups.items() if ":" in name},
-        notebook_uids=_account_range(site) if _is_root() else None,
+        notebook_uids=(FIRST_ACCOUNT, LAST_ACCOUNT) if _is_root() else None,
     )
     return dataclasses.asdict(settings)
 
@@ -190,15 +191,9 @@ def _servers(site: Site) -> hub_side.Servers:
 
 
 def _accounts(site: Site) -> hub_side.Accounts:
-    first, _ = _account_range(site)
-    return hub_side.Accounts(str(data(site) / "accounts.json"), first, first)
-
-
-def _account_range(site: Site) -> tuple[int, int]:
-    """The first and the last account id of this instance's users: no other instance gives the same."""
     number = int(hashlib.sha256(site.instance.id.encode()).hexdigest(), 16) % INSTANCES
     first = FIRST_ACCOUNT + number * ACCOUNTS_EACH
-    return first, first + ACCOUNTS_EACH - 1
+    return hub_side.Accounts(str(data(site) / "accounts.json"), first, first)
 
 
 def _is_root() -> bool:

@@ -143,6 +143,11 @@ class ProcessRuntime:
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
         return logs.tail(self._instance.log(service), lines)
 
+    def notices(self, service: str) -> tuple[str, ...]:
+        record = records.read(self._instance, service)
+        lines = logs.tail(self._instance.log(service), 500, since=record.log_from)
+        return tuple(dict.fromkeys(line.partition("notice: ")[2] for line in lines if "notice: " in line))
+
     def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         return logs.follow({service: self._instance.log(service) for service in services})
 
