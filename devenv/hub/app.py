@@ -155,7 +155,7 @@ class Hub(JupyterHub):
         except StartError as error:
             self._end(error)
         except TraitError as error:
-            self._end(StartError(WRONG_USE, f"hub.config: {' '.join(str(error).split())}"))
+            self._end(_wrong_value(error))
         except Exception:
             self.log.exception("the hub cannot start")
             self.exit(1)
@@ -178,6 +178,10 @@ def _require_free(url: str) -> None:
             raise StartError(CONFLICT, f"the hub's address {url} is taken") from None
 
 
+def _wrong_value(error: TraitError) -> StartError:
+    return StartError(WRONG_USE, f"hub.config: {' '.join(str(error).split())}")
+
+
 def run(settings: Settings) -> None:
     """Serve until SIGTERM. Raises StartError for what is wrong with the configuration."""
     _require_free(settings.api_url)
@@ -191,5 +195,8 @@ def run(settings: Settings) -> None:
     if left:
         notices.append(f"singleuser.profileList: {', '.join(left)} of kubespawner_override are not applied")
     Hub.settings, Hub.notices = settings, tuple(notices)
-    Hub.instance(config=built.config)
+    try:
+        Hub.instance(config=built.config)
+    except TraitError as error:
+        raise _wrong_value(error) from None
     Hub.launch_instance([])
