@@ -107,11 +107,13 @@ def _class_hint(name: str) -> str:
 
 def _people_lists(path: KeyPath, traits: Mapping[str, Any]) -> Iterator[Finding]:
     for name in ("allowed_users", "admin_users", "blocked_users", "allowed_organizations"):
-        given = traits.get(name)
+        given, here = traits.get(name), (*path, name)
         if given is not None and not isinstance(given, (list, dict)):
-            yield Finding(
-                "error", (*path, name), f"expected a list of names, got {got(given, (*path, name))}"
-            )
+            yield Finding("error", here, f"expected a list of names, got {got(given, here)}")
+        for number, each in enumerate(given if isinstance(given, list) else ()):
+            if not isinstance(each, str):
+                where = (*here, str(number))
+                yield Finding("error", where, f"expected a name, got {got(each, where)}; put it in quotes")
 
 
 def _code(tree: Mapping[str, Any]) -> Iterator[Finding]:

@@ -189,7 +189,7 @@ KEYS: tuple[Key, ...] = (
     # singleuser: people's servers
     Key("singleuser.startTimeout", WHOLE, 300, Trait("KubeSpawner", "start_timeout")),
     Key("singleuser.defaultUrl", TEXT, None, Trait("KubeSpawner", "default_url")),
-    Key("singleuser.cmd", WORDS, "jupyterhub-singleuser", Applied("KubeSpawner.cmd when it is not the default")),
+    Key("singleuser.cmd", WORDS, "jupyterhub-singleuser", Applied("KubeSpawner.cmd where it is another")),
     Key("singleuser.memory.limit", SIZE, None, Trait("KubeSpawner", "mem_limit")),
     Key("singleuser.memory.guarantee", SIZE, "1G", Trait("KubeSpawner", "mem_guarantee")),
     Key("singleuser.cpu.limit", NUMBER, None, Trait("KubeSpawner", "cpu_limit")),
