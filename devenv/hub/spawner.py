@@ -35,12 +35,17 @@ _LOOK = 0.05  # seconds between two looks at a server that is starting or ending
 _COMMANDS = frozenset({"jupyterhub-singleuser", "start-singleuser.py", "start-singleuser.sh"})
 
 
+# A kernel's outputs go to whoever connects to its port, any account of the machine; encrypted, only to the
+# server that started it. Held by a run: without it another uid read them.
+_PRIVATE_KERNELS = ("--KernelManager.transport_encryption=auto",)
+
+
 class SpawnError(Exception):
     """What a person is told; JupyterHub shows ``jupyterhub_message`` on its page."""
 
     def __init__(self, line: str, details: tuple[str, ...] = ()) -> None:
         super().__init__("\n".join((line, *details)))
-        self.jupyterhub_message = line
+        self.jupyterhub_message = " | ".join((line, *details[-3:]))
 
 
 class UserServer(Spawner):
@@ -142,6 +147,8 @@ class UserServer(Spawner):
         words = list(self.cmd or ())
         if not words or Path(words[0]).name in _COMMANDS:
             words = [*self.servers.command, *words[1:]]
+            if self.servers.accounts:
+                words += _PRIVATE_KERNELS
         return [*words, *self.get_args()]
 
     # --- start ----------------------------------------------------------------------------------------------
@@ -210,7 +217,7 @@ class UserServer(Spawner):
         uid = account.uid if account else os.getuid()
         while True:
             if self._process is None or not is_alive(self._process):
-                raise SpawnError("the server ended while it was starting; its log tells why", self._tail())
+                raise SpawnError("the server ended while it was starting", self._tail())
             found = listeners(self.port)
             if _answers(self.port) if found is None else uid in found:
                 return
@@ -242,9 +249,12 @@ class UserServer(Spawner):
 
     def _tail(self) -> tuple[str, ...]:
         try:
-            return tuple(self._log_file.read_text(errors="replace").splitlines()[-_TAIL:])
+            with self._log_file.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+                lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             return ()
+        return tuple(line for line in lines if line.strip())[-_TAIL:]
 
     # --- life and end ---------------------------------------------------------------------------------------
 
