@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 # Where a browser finds Jupyter or the hub, unless the port is taken.
 PUBLIC_PORT = 8000
 

@@ -86,7 +86,7 @@ class Runtime(Protocol):
         """The last lines of the service's log, oldest first."""
 
     def notices(self, service: str) -> tuple[str, ...]:
-        """What the service has told since its start for people to know: the ends of lines with ``notice: ``."""
+        """What the service has told since its start for people to know: in lines with ``notice: ``."""
 
     def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         """New log lines of these services as they come, without end."""
