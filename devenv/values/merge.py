@@ -38,6 +38,15 @@ def coalesce(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Tree:
     A null deletes the default of its key. A null that meets no default stays, as does one below a key that
     the defaults do not have. Defaults that are null themselves are left out.
     """
+    found = _over_defaults(values, defaults)
+    # Helm treats the topmost keys apart: there a null default is one to delete as well
+    for key in [key for key, default in defaults.items() if default is None and key in found]:
+        if found[key] is None:
+            del found[key]
+    return found
+
+
+def _over_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Tree:
     found = deepcopy(dict(values))
     for key, default in defaults.items():
         if default is None:
@@ -47,7 +56,7 @@ def coalesce(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Tree:
         elif found[key] is None:
             del found[key]
         elif isinstance(found[key], dict) and isinstance(default, Mapping):
-            found[key] = coalesce(found[key], default)
+            found[key] = _over_defaults(found[key], default)
     return found
 
 

@@ -145,45 +145,37 @@ class _Reader:
 
     def _mapping(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        merged: list[yaml.Node] = []
+        own: set[str] = set()
         for key_node, value_node in node.value:
             key = self._key(key_node, path)
             if key is None:
                 continue
             if key_node.tag == _MERGE:
-                merged.append(value_node)
+                self._merge(value_node, found, path)
                 continue
             here = (*path, key)
-            if key in found:
+            if key in own:
                 first = self.found.places[here].line
                 self._problem(key_node, here, f"the same key stands in line {first} already")
                 continue
+            own.add(key)
             self.found.places[here] = _place(key_node, value_node)
             found[key] = self._value(value_node, here)
-        for value_node in merged:
-            self._merge(value_node, found, path)
         return found
 
     def _merge(self, node: yaml.Node, found: dict[str, Any], path: KeyPath) -> None:
-        """https://yaml.org/type/merge.html: keys that stand there already win, and of a list the first."""
+        """https://yaml.org/type/merge.html, but as Helm's parser has it: over the keys that stand before it.
+
+        Of a list the first mapping wins, as everywhere.
+        """
         import yaml
 
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in sources:
+        for source in reversed(sources):
             if not isinstance(source, yaml.MappingNode):
                 self._problem(node, path, "<< takes a mapping or a list of mappings")
                 return
-            given = dict(self.found.places)
-            for key, value in (self._value(source, path) or {}).items():
-                if key in found:
-                    self._restore((*path, key), given)
-                else:
-                    found[key] = value
-
-    def _restore(self, path: KeyPath, given: dict[KeyPath, Place]) -> None:
-        for each in [each for each in self.found.places if each[: len(path)] == path]:
-            del self.found.places[each]
-        self.found.places.update({each: place for each, place in given.items() if each[: len(path)] == path})
+            found.update(self._value(source, path) or {})
 
     def _key(self, node: yaml.Node, path: KeyPath) -> str | None:
         import yaml
@@ -193,7 +185,11 @@ class _Reader:
             return None
         if node.tag == _MERGE:
             return "<<"
-        return _key_text(self._scalar(node, path))
+        found = self._scalar(node, path)
+        if found is None:
+            self._problem(node, path, "a key must not be null")
+            return None
+        return _key_text(found)
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         text = str(node.value)
@@ -230,9 +226,10 @@ def _resolved(text: str) -> Any:
         return text
     plain = text.replace("_", "")
     if _INTEGER.fullmatch(plain):
-        return _integer(plain)
+        found = _integer(plain)
+        return found if -(2**63) <= found < 2**64 else float(found)
     if _FLOAT.fullmatch(plain):
-        return float(plain)
+        return float(plain) if math.isfinite(float(plain)) else text
     if _NO_NUMBER.fullmatch(plain):
         return math.nan
     return text
@@ -247,8 +244,6 @@ def _integer(text: str) -> int:
 
 def _key_text(value: Any) -> str:
     """A key as JSON has it: https://pkg.go.dev/sigs.k8s.io/yaml#YAMLToJSON"""
-    if value is None:
-        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -74,6 +74,7 @@ def test_a_later_file_goes_over_an_earlier_one(
         ),
         pytest.param({"a": {"n": None}}, {"a": {}}, {"a": {"n": None}}, id="a null without default stays"),
         pytest.param({"n": {"x": None}}, {}, {"n": {"x": None}}, id="and one below a key without default"),
+        pytest.param({"a": None, "b": 1}, {"a": None}, {"b": 1}, id="unless its default is a topmost null"),
         pytest.param({}, {"a": None, "b": {"c": None}}, {"b": {}}, id="a null default is left out"),
         pytest.param({"a": "flat"}, {"a": {"x": 1}}, {"a": "flat"}, id="a scalar over a mapping of defaults"),
         pytest.param({"a": {"x": 1}}, {"a": "flat"}, {"a": {"x": 1}}, id="a mapping over a scalar default"),

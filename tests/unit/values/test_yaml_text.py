@@ -44,6 +44,8 @@ def one(text: str) -> Document:
         pytest.param("-5", -5, id="negative"),
         pytest.param("0.10", 0.1, id="a tag without quotes"),
         pytest.param("1e3", 1000.0, id="exponent without a point"),
+        pytest.param("1e400", "1e400", id="more than a float holds"),
+        pytest.param("99999999999999999999", 1e20, id="more than an integer holds"),
         pytest.param("1:30", "1:30", id="no numbers of base 60"),
         pytest.param("2026-01-01", "2026-01-01", id="dates stay text"),
         pytest.param("!!str 5", "5", id="a tag makes text"),
@@ -61,19 +63,23 @@ def test_a_plain_value_means_what_helm_takes_it_for(text: str, value: Any) -> No
 
 
 def test_every_key_becomes_text_as_in_json() -> None:
-    assert list(one("on: 1\n2: 1\n0x10: 1\n~: 1\n1.5: 1\nplain: 1\n").tree) == [
-        "true", "2", "16", "null", "1.5", "plain",
+    assert list(one("on: 1\n2: 1\n0x10: 1\n1.5: 1\nplain: 1\n").tree) == [
+        "true", "2", "16", "1.5", "plain",
     ]  # fmt: skip
 
 
 def test_anchors_aliases_and_merge_keys_work() -> None:
-    document = one("base: &base {k: 1, deep: {x: 1}}\ncopy: *base\nmore:\n  k: 2\n  <<: *base\n")
+    document = one("base: &base {k: 1, deep: {x: 1}}\ncopy: *base\nmore:\n  <<: *base\n  k: 2\n")
 
     assert document.problems == []
     assert document.tree["copy"] == {"k": 1, "deep": {"x": 1}}
     assert document.tree["more"] == {"k": 2, "deep": {"x": 1}}
-    assert document.places["more", "k"].line == 4
+    assert document.places["more", "k"].line == 5
     assert document.places["more", "deep"].line == 1
+
+
+def test_a_merge_key_goes_over_what_stands_before_it_as_in_helm() -> None:
+    assert one("a: &a {k: 1}\nb: {k: 2, <<: *a}\n").tree["b"] == {"k": 1}
 
 
 def test_of_a_list_of_merge_keys_the_first_wins() -> None:
@@ -99,6 +105,7 @@ def test_each_key_and_item_has_its_line_and_code_its_first() -> None:
         pytest.param("a: &a [*a]\n", 1, ("a", "0"), "an alias of what it stands in", id="a circle"),
         pytest.param("a: \x00\n", 1, (), "a character that YAML does not allow", id="a null character"),
         pytest.param("? [a]\n: 1\n", 1, (), "a key must be plain text", id="a list as key"),
+        pytest.param("~: 1\n", 1, (), "a key must not be null", id="null as key"),
         pytest.param("a: {<<: 5}\n", 1, ("a",), "<< takes a mapping", id="a number merged"),
         pytest.param("[" * 100_000, 1, (), "nested too deeply", id="depth"),
     ],
