@@ -56,12 +56,10 @@ def _short_hash(data: bytes) -> str:
 
 
 def _slug_of_both(user: str, server: str) -> str:
-    if not server:
-        return slug(user)
-    joined = f"{slug(user)}--{slug(server)}"
-    if len(joined) <= 48:
-        return joined
-    # 39 characters for both names and their "--"
+    one, other = slug(user), slug(server) if server else ""
+    if len(one) + len(other) + 2 <= 48:
+        return f"{one}--{other}" if server else one
+    # 39 characters for both names and the "--" after each
     parts = "--".join(_readable(each, 17) for each in (user, server))
     return f"{parts}---{_short_hash(user.encode() + bytes([255]) + server.encode())}"
 
