@@ -54,7 +54,7 @@ def findings(loaded: Loaded, chart: Path | None = None) -> tuple[Finding, ...]:
     Raises MissingError or UsageError when the chart cannot be used.
     """
     if chart is None:
-        found = [*_by_table(loaded.tree, ()), *_hub_config(loaded.tree)]
+        found = [*_by_table(loaded.tree, ()), *_hub_config(loaded.tree), *_named_entries(loaded.tree)]
     else:
         from devenv.values import schema  # jsonschema takes time to import
 
@@ -98,6 +98,15 @@ def _hub_config(tree: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("error", path, f"expected traits with values, got {got(traits, path)}")
         elif isinstance(traits, dict):
             yield from _people_lists(path, traits)
+
+
+def _named_entries(tree: Mapping[str, Any]) -> Iterator[Finding]:
+    for key in ("services", "loadRoles"):
+        entries = at(tree, ("hub", key))
+        for name, value in entries.items() if isinstance(entries, dict) else ():
+            path = ("hub", key, name)
+            if value is not None and not isinstance(value, dict):
+                yield Finding("error", path, f"expected {keys.MAP.words}, got {got(value, path)}")
 
 
 def _class_hint(name: str) -> str:

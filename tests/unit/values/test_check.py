@@ -53,6 +53,8 @@ def found(tree: dict[str, Any], chart: Path | None = None) -> list[tuple[str, st
         ("cull.timeout", "1h", "expected a whole number, got '1h'"),
         ("hub.config.Authenticator.allowed_users", "me", "expected a list of names, got 'me'"),
         ("hub.config.Authenticator.allowed_users.0", None, ""),
+        ("hub.loadRoles.mine", ["self"], "expected keys with values, got a list"),
+        ("hub.services.mine", "http://h", "expected keys with values, got 'http://h'"),
         ("hub.config.loadRoles", {}, "expected the name of a class; did you mean hub.loadRoles?"),
         ("hub.config.JupyterHub", "x", "expected traits with values, got 'x'"),
     ],
@@ -89,7 +91,8 @@ def test_an_unknown_key_is_a_warning_with_a_suggestion(path: str, words: str) ->
     "path",
     [
         "hub.config.MyClass.anything", "hub.extraConfig.any-name", "hub.extraEnv.ANY", "hub.templateVars.any",
-        "hub.services.any", "hub.loadRoles.any", "singleuser.extraEnv.ANY", "custom.any.depth", "global.any",
+        "hub.services.any.x", "hub.loadRoles.any.x", "singleuser.extraEnv.ANY", "custom.any.depth",
+        "global.any",
         "hub.labels.any", "proxy.chp.resources.any", "scheduling.userScheduler.any",
         "ingress.annotations.any",
     ],

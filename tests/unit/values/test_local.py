@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from devenv.errors import UsageError
+from devenv.values.check import require
 from devenv.values.differences import Difference, differences
-from devenv.values.files import load
-from devenv.values.hub import with_defaults
-from devenv.values.keys import at
+from devenv.values.files import Loaded, load
+from devenv.values.hub import configuration, with_defaults
+from devenv.values.keys import KEYS, at
 from devenv.values.local import Local, client_id, sign_in
 from devenv.values.merge import merge
 from devenv.values.overlay import overlay
@@ -326,3 +330,49 @@ def test_no_difference_shows_a_secret() -> None:
 
 def test_the_local_addresses_do_not_show_their_secrets() -> None:
     assert "hidden" not in repr(LOCAL)
+
+
+ENDS = st.sampled_from(
+    [
+        "",
+        "name",
+        "exec",
+        "command",
+        "Authenticator",
+        "allowed_users",
+        "JupyterHub",
+        "authenticator_class",
+        "valueFrom",
+    ]
+)
+SCALARS = (
+    st.none() | st.booleans() | st.integers(0, 9) | st.sampled_from(["", "github", "x = 1", "a://b:c@d"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(ENDS, inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, Any]:
+    """Anything below keys that the chart has."""
+    tree: dict[str, Any] = {}
+    for key in draw(st.lists(st.sampled_from(KEYS), max_size=4)):
+        above = draw(st.integers(0, 1)) if len(key.parts) > 2 else 0
+        parts = key.parts[: len(key.parts) - above]
+        tree = merge(tree, nested(".".join([*parts, *draw(st.lists(ENDS, max_size=2))]), draw(VALUES)))
+    return tree
+
+
+@given(trees())
+def test_values_that_pass_the_check_can_be_rendered(tree: dict[str, Any]) -> None:
+    try:
+        require(Loaded(tree))
+    except UsageError:
+        return
+    configuration(tree)
+    people(tree)
+    differences(tree, LOCAL)
+    require(Loaded(merge(tree, overlay(tree, LOCAL))))
