@@ -64,6 +64,9 @@ def _python(session: Session) -> Iterator[Finding]:
 
 
 def _isolation(session: Session) -> Iterator[Finding]:
+    if session.level.name == "hub" and os.geteuid() == 0:
+        yield Finding("isolation", Verdict.OK, "each user's server has an account and a home of its own")
+        return
     whose = "root" if os.geteuid() == 0 else "your account"
     yield Finding(
         "isolation",

@@ -17,7 +17,7 @@ from devenv.runtimes.runtime import Phase
 from devenv.services import contract, hub_settings, notebook_environment
 from devenv.services.github import GitHubService
 from devenv.services.jupyter import JupyterService
-from devenv.session import Session
+from devenv.session import PROJECT_VALUES, SAMPLE_VALUES, Session
 from devenv.stack import Status
 
 NOT_RUNNING = 3
@@ -248,6 +248,8 @@ def _require_running(session: Session) -> None:
 
 def _tell_plan(reporter: Reporter, session: Session) -> None:
     """What the values files ask for, before anything starts: they may not be valid."""
+    if SAMPLE_VALUES in session.values_files:
+        reporter.note(f"{PROJECT_VALUES.name} is not there yet: {SAMPLE_VALUES} stands in for it")
     for notice in session.plan.notices:
         reporter.warn(notice)
     unapplied = session.plan.configuration.unapplied
