@@ -61,7 +61,7 @@ def local(site: Site) -> Local:
     """The addresses and secrets that stand in for production's."""
     from devenv.values.local import Local
 
-    base = _wanted_base_url(site)
+    base = wanted_base_url(site)
     return Local(
         hub_db_url=contract.hub_database_url(site, View.HOST),
         public_url=f"http://{public_host(site)}{base}",
@@ -91,7 +91,7 @@ def hub(site: Site) -> dict[str, Any]:
         data=str(data(site)),
         mark=site.instance.mark("hub"),
         servers=_servers(site),
-        base_url=_wanted_base_url(site),
+        base_url=wanted_base_url(site),
         values=with_defaults(tree),
         config=_config(wanted),
         extra_config=tuple(
@@ -200,7 +200,8 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _wanted_base_url(site: Site) -> str:
+def wanted_base_url(site: Site) -> str:
+    """hub.baseUrl of the values, with a slash at both ends."""
     found = site.plan().configuration.config.get("JupyterHub", {}).get("base_url", "/")
     return f"/{str(found).strip('/')}/".replace("//", "/")
 

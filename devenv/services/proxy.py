@@ -6,7 +6,7 @@ import hashlib
 
 from devenv.endpoints import View
 from devenv.errors import ConflictError
-from devenv.services import asking
+from devenv.services import asking, hub_settings
 from devenv.services.service import Service, Site, Stop
 
 API = "proxy-api"
@@ -20,8 +20,12 @@ class ProxyService(Service):
     stop = Stop(seconds=5)
 
     def fingerprint(self, site: Site) -> str:
-        token = site.vault.current.proxy_auth_token
-        return hashlib.sha256(f"{token} {site.endpoint('hub', View.HOST)}".encode()).hexdigest()
+        parts = (
+            site.vault.current.proxy_auth_token,
+            site.endpoint("hub", View.HOST),
+            hub_settings.wanted_base_url(site),
+        )
+        return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()
 
     def answer(self, site: Site) -> str:
         """https://github.com/jupyterhub/configurable-http-proxy#rest-api"""

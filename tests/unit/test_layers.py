@@ -86,6 +86,31 @@ def test_the_guard_needs_nothing_but_its_own_environment(path: Path) -> None:
     assert not foreign
 
 
+# What runs in the hub's own environment, by the name that its folder has there.
+HUB_MAY_IMPORT = {"jupyterhub", "traitlets", "tornado", "sqlalchemy", "kubespawner", "habari_hub"}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "hub").rglob("*.py")), ids=name_of)
+def test_the_hub_s_side_needs_nothing_but_its_own_environment(path: Path) -> None:
+    foreign = {
+        module
+        for module in imports_of(path)
+        if not module.startswith("devenv.hub")
+        and module.split(".")[0] not in sys.stdlib_module_names | HUB_MAY_IMPORT
+    }
+    assert not foreign
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "github").rglob("*.py")), ids=name_of)
+def test_the_local_sign_in_needs_the_standard_library_alone(path: Path) -> None:
+    foreign = {
+        module
+        for module in imports_of(path)
+        if not module.startswith("devenv.github") and module.split(".")[0] not in sys.stdlib_module_names
+    }
+    assert not foreign
+
+
 def test_what_makes_the_toolkits_environment_needs_the_standard_library_alone() -> None:
     seen: set[str] = set()
     todo = [PACKAGE / "bootstrap.py"]

@@ -123,6 +123,7 @@ def github(site: Site) -> Launch:
 
 def proxy(site: Site) -> Launch:
     """configurable-http-proxy; https://github.com/jupyterhub/configurable-http-proxy#command-line-options"""
+    base = hub_settings.wanted_base_url(site)
     public, api = site.endpoint("proxy", View.HOST), site.endpoint("proxy-api", View.HOST)
     argv = (
         *environments.proxy_argv(site.instance.data_root, project.environment()),
@@ -130,7 +131,7 @@ def proxy(site: Site) -> Launch:
         f"--port={public.port}",
         f"--api-ip={api.host}",
         f"--api-port={api.port}",
-        f"--error-target={site.endpoint('hub', View.HOST).url('/hub/error')}",
+        f"--error-target={site.endpoint('hub', View.HOST).url(f'{base}hub/error')}",
     )
     environ = {
         **notebook_environment.machine({}),
