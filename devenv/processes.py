@@ -80,6 +80,16 @@ def marked(mark: str) -> tuple[Identity, ...]:
     return tuple(sorted(found, key=lambda each: each.pid))
 
 
+def owned(accounts: range) -> tuple[Identity, ...]:
+    """Every living process of these account ids: a mark can be dropped, an account id cannot."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.uids().real in accounts and (identity := identify(process.pid)):
+                found.append(identity)
+    return tuple(found)
+
+
 def end(identities: Iterable[Identity], *, first: signal.Signals, seconds: float) -> bool:
     """Ask each process to end by ``first``; kill what is left after ``seconds``.
 

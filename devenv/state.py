@@ -22,6 +22,8 @@ from devenv import waiting
 from devenv.errors import ConflictError, UsageError
 
 MARK_FILE = "instance.json"
+FIRST_ACCOUNT, LAST_ACCOUNT = 1_000_000_000, 2**32 - 2
+_ACCOUNTS_EACH, _INSTANCES = 1_000, 1_000_000
 # The environment variable by which a process that lost its record is still recognised as ours.
 MARK_VARIABLE = "HABARI_DEVENV_MARK"
 
@@ -57,6 +59,13 @@ class Instance:
         places = b"\0".join(os.fsencode(place.resolve()) for place in (self.checkout, self.data_root))
         digest = hashlib.sha256(places).hexdigest()
         return f"{self.name}-{digest[:8]}"
+
+    @property
+    def accounts(self) -> range:
+        """Ids for people's own accounts, above those of real ones: no other instance gives the same."""
+        number = int(hashlib.sha256(self.id.encode()).hexdigest(), 16) % _INSTANCES
+        first = FIRST_ACCOUNT + number * _ACCOUNTS_EACH
+        return range(first, first + _ACCOUNTS_EACH)
 
     @property
     def root(self) -> Path:

@@ -34,8 +34,8 @@ class Accounts:
     other homes have are passed over.
     """
 
-    def __init__(self, file: Path, *, first_uid: int, gid: int, homes: Path) -> None:
-        self._file, self._first, self._gid, self._homes = file, first_uid, gid, homes
+    def __init__(self, file: Path, *, first_uid: int, count: int, gid: int, homes: Path) -> None:
+        self._file, self._first, self._count, self._gid, self._homes = file, first_uid, count, gid, homes
 
     def account(self, user: str) -> Account:
         """The user's account, given out now when there is none. Raises StartError for an unreadable file."""
@@ -54,6 +54,8 @@ class Accounts:
         uid = max([self._first - 1, *(each for each in taken if each >= self._first)]) + 1
         while _is_known(uid):
             uid += 1
+        if uid >= self._first + self._count:
+            raise StartError(CONFLICT, f"all {self._count} account ids of this hub are given out")
         return uid
 
     def _read(self) -> dict[str, int]:

@@ -86,6 +86,12 @@ def marked(wanted: Mapping[str, str], *, uid: int | None = None) -> Iterator[tup
             yield found, environment(pid)
 
 
+def owned(uid: int) -> list[Identity]:
+    """Every living process of an account: a mark can be dropped, an account id cannot."""
+    pids = sorted(int(each.name) for each in _PROC.glob("[0-9]*")) if _has_proc() else []
+    return [found for pid in pids if owner(pid) == uid and (found := identify(pid))]
+
+
 def send(identities: Iterable[Identity], number: signal.Signals) -> None:
     """Signal each that is still the process it was."""
     for each in identities:

@@ -32,10 +32,11 @@ class ExtraConfig:
 
 @dataclass(frozen=True)
 class Accounts:
-    """As root: who users run as. Ids are given out from ``first_uid`` on and kept in ``file``."""
+    """As root: who users run as. ``count`` ids are given out from ``first_uid`` on and kept in ``file``."""
 
     file: str
     first_uid: int
+    count: int
     gid: int
 
 

@@ -24,11 +24,12 @@ from . import profiles
 from .accounts import Account, Accounts, make_home
 from .exits import StartError
 from .names import expand, log_name, template_fields
-from .processes import Identity, identify, is_alive, listeners, marked, owner, send
+from .processes import Identity, identify, is_alive, listeners, marked, owned, owner, send
 from .settings import Servers
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _TAIL = 8
+_LOOKS = 20  # how often it is looked for what a dying server has started
 _LOOK = 0.05  # seconds between two looks at a server that is starting or ending
 
 # How production's images start a server; here it is the environment's own module.
@@ -103,7 +104,11 @@ class UserServer(Spawner):
         if given is None:
             return None
         known = Accounts(
-            Path(given.file), first_uid=given.first_uid, gid=given.gid, homes=Path(self.servers.homes)
+            Path(given.file),
+            first_uid=given.first_uid,
+            count=given.count,
+            gid=given.gid,
+            homes=Path(self.servers.homes),
         )
         return known.account(self.user.name)
 
@@ -274,18 +279,28 @@ class UserServer(Spawner):
         await self._end_leftovers(now=now)
 
     async def _end_leftovers(self, *, now: bool = False) -> None:
-        """End every process of this very user and server, also one that no record knows."""
+        """End every process of this very user and server, also one that no record knows.
+
+        With the user's last server goes whatever else the account runs: a notebook can drop the mark.
+        """
         account = self._account()
+        others = any(each.active for name, each in self.user.spawners.items() if name != self.name)
 
         def left() -> list[Identity]:
+            if account and not others:
+                return owned(account.uid)
             return [each for each, _ in marked(self._own_mark, uid=account.uid if account else None)]
 
         known = [self._process] if self._process and is_alive(self._process) else []
         found = [*known, *left()]
         if found:
             await end(found, seconds=0 if now else 3)
+        for _ in range(_LOOKS):
             # what was started meanwhile
-            await end(left(), seconds=0)
+            if not (found := left()):
+                return
+            await end(found, seconds=0)
+        self.log.warning("notice: %s still has processes: %s", self._log_name, [each.pid for each in found])
 
     # --- profiles -------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from devenv.hub import settings as hub_side
 from devenv.postgres import binaries, cluster
 from devenv.services import checkout_files, contract, notebook_environment
 from devenv.services.service import Site
-from devenv.state import MARK_VARIABLE, read_json
+from devenv.state import FIRST_ACCOUNT, LAST_ACCOUNT, MARK_VARIABLE, read_json
 
 if TYPE_CHECKING:
     from devenv.values.hub import HubConfiguration
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 HUB_FILE = "hub.json"
 GITHUB_FILE = "github.json"
-# Each instance's people get account ids that no other instance gives, above those of real accounts.
-FIRST_ACCOUNT, ACCOUNTS_EACH, INSTANCES = 1_000_000_000, 1_000, 1_000_000
-LAST_ACCOUNT = 2**32 - 2
 
 
 def public_host(site: Site) -> str:
@@ -191,9 +188,8 @@ def _servers(site: Site) -> hub_side.Servers:
 
 
 def _accounts(site: Site) -> hub_side.Accounts:
-    number = int(hashlib.sha256(site.instance.id.encode()).hexdigest(), 16) % INSTANCES
-    first = FIRST_ACCOUNT + number * ACCOUNTS_EACH
-    return hub_side.Accounts(str(data(site) / "accounts.json"), first, first)
+    ids = site.instance.accounts
+    return hub_side.Accounts(str(data(site) / "accounts.json"), ids.start, len(ids), ids.start)
 
 
 def _is_root() -> bool:

@@ -19,6 +19,8 @@ from devenv.services.service import Service, Site, Stop
 from devenv.state import MARK_VARIABLE, Instance
 
 STRAYS = Stop()
+# How often it is looked for what guests have started while they were ended.
+LOOKS = 20
 
 
 class ProcessRuntime:
@@ -110,9 +112,19 @@ class ProcessRuntime:
     def end_guests(self, service: Service) -> int:
         if not service.guests:
             return 0
-        found = processes.marked(self._instance.mark(service.guests))
-        processes.end(found, first=STRAYS.signal, seconds=STRAYS.seconds)
-        return len(found)
+        ended: set[processes.Identity] = set()
+        for _ in range(LOOKS):
+            found = {
+                *processes.marked(self._instance.mark(service.guests)),
+                # who drops the mark keeps the account that only this instance gives
+                *processes.owned(self._instance.accounts),
+            }
+            if not found:
+                break
+            # what is found once more was started meanwhile, by something that does not want to end
+            processes.end(found, first=STRAYS.signal, seconds=0 if ended else STRAYS.seconds)
+            ended |= found
+        return len(ended)
 
     def condition(self, service: Service, *, memory: bool = False) -> Condition:
         record = records.read(self._instance, service.name)

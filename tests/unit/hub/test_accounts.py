@@ -13,10 +13,11 @@ from devenv.hub.accounts import Account, Accounts, make_home
 from devenv.hub.exits import CONFLICT, StartError
 
 FIRST = 1_000_000_000
+COUNT = 10
 
 
 def accounts(folder: Path) -> Accounts:
-    return Accounts(folder / "accounts.json", first_uid=FIRST, gid=FIRST, homes=folder / "users")
+    return Accounts(folder / "accounts.json", first_uid=FIRST, count=COUNT, gid=FIRST, homes=folder / "users")
 
 
 def ignored(descriptor: int, uid: int, gid: int) -> None:
@@ -109,3 +110,13 @@ def test_the_home_of_somebody_else_is_not_taken(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("devenv.hub.accounts.os.geteuid", lambda: os.getuid() + 1)
     with pytest.raises(StartError, match="belongs to account"):
         make_home(tmp_path / "users", "ada", Account(FIRST, FIRST), own=ignored)
+
+
+def test_no_id_is_given_out_that_belongs_to_another_hub(tmp_path: Path) -> None:
+    for number in range(COUNT):
+        accounts(tmp_path).account(f"user-{number}")
+
+    with pytest.raises(StartError, match="all 10 account ids of this hub are given out") as refused:
+        accounts(tmp_path).account("one-more")
+
+    assert refused.value.exit_code == CONFLICT

@@ -33,7 +33,7 @@ SETTINGS = Settings(
         logs="/somewhere/logs",
         mark_variable="MARK",
         mark="habari:server",
-        accounts=Accounts("/somewhere/accounts.json", 1_000_000_000, 1_000_000_000),
+        accounts=Accounts("/somewhere/accounts.json", 1_000_000_000, 1_000, 1_000_000_000),
         post_start=PostStart(("sh", "-c", "true"), 5),
         profiles=({"display_name": "Small", "kubespawner_override": {"cpu_limit": 1}},),
     ),

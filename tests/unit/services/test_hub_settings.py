@@ -16,7 +16,7 @@ from devenv.github.settings import read_settings as read_github
 from devenv.hub.settings import read_settings as read_hub
 from devenv.services import hub_settings, plan
 from devenv.services.service import Site
-from devenv.state import Instance, write_json
+from devenv.state import FIRST_ACCOUNT, Instance, write_json
 
 PORTS = {"postgres": 5434, "s3": 9000, "proxy": 8000, "proxy-api": 8180, "hub": 8081, "github": 8090}
 VALUES = """
@@ -106,7 +106,7 @@ def test_the_contract_is_the_instances_whatever_the_values_say(make: Make) -> No
 
 
 def test_only_root_gives_people_accounts_of_their_own(make: Make) -> None:
-    assert hub_settings.hub(make(root=True))["servers"]["accounts"]["first_uid"] >= hub_settings.FIRST_ACCOUNT
+    assert hub_settings.hub(make(root=True))["servers"]["accounts"]["first_uid"] >= FIRST_ACCOUNT
     assert hub_settings.hub(make(root=False))["servers"]["accounts"] is None
     assert hub_settings.github(make(root=False))["notebook_uids"] is None
 
