@@ -108,7 +108,7 @@ class Dev:
         """Bring it up and return its services by name."""
         return by_name(self("up", "--json", **variables).json())
 
-    def services(self, code: int = 0) -> dict[str, dict[str, Any]]:
+    def services(self, code: int | None = 0) -> dict[str, dict[str, Any]]:
         return by_name(self("status", "--json", code=code).json())
 
     def contract(self, *, admin: bool = False) -> dict[str, str]:
@@ -218,11 +218,11 @@ def describe(processes: Iterable[psutil.Process]) -> list[str]:
 
 
 def kill(pid: int) -> None:
-    """kill -9, and wait until it is gone."""
+    """kill -9, and wait until it is gone; a zombie is, whenever its parent looks."""
     try:
         process = psutil.Process(pid)
         process.kill()
-        process.wait(10)
+        wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE, seconds=10)
     except psutil.NoSuchProcess:
         return
 
