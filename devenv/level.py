@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -248,19 +247,15 @@ def _require_running(session: Session) -> None:
 
 def _tell_plan(reporter: Reporter, session: Session) -> None:
     """What the values files ask for, before anything starts: they may not be valid."""
-    if SAMPLE_VALUES in session.values_files:
+    if session.uses_sample:
         reporter.note(f"{PROJECT_VALUES.name} is not there yet: {SAMPLE_VALUES} stands in for it")
+    reporter.note(f"values: {', '.join(map(str, session.plan.files))}")
     for notice in session.plan.notices:
         reporter.warn(notice)
     unapplied = session.plan.configuration.unapplied
     if unapplied:
         keys = ", ".join(each.path for each in unapplied)
         reporter.note(f"no meaning without a cluster: {keys} (./dev values.diff says why)")
-    if os.geteuid() != 0:
-        reporter.warn(
-            "users' servers run as your own account, with no isolation: they can read one another's files"
-            " and the instance's secrets"
-        )
 
 
 def _tell_runtime(reporter: Reporter, session: Session, runtime: str, why: str) -> None:
@@ -285,10 +280,10 @@ def _tell_result(reporter: Reporter, session: Session, *, started: bool, json: b
 
 def _links(session: Session) -> dict[str, str]:
     if session.level.name == "hub":
-        return {
-            "url": hub_settings.public_url(session.site),
-            "sign_in_url": GitHubService.link(session.site),
-        }
+        links = {"url": hub_settings.public_url(session.site)}
+        if session.plan.signs_in_by_github:
+            links["sign_in_url"] = GitHubService.link(session.site)
+        return links
     return {"url": JupyterService.link(session.site)}
 
 

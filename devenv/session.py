@@ -169,6 +169,11 @@ class Session:
         return self.level.services
 
     @property
+    def uses_sample(self) -> bool:
+        """Whether nobody has given the project's own values yet."""
+        return not (self.asked_values or self.project.values_files or PROJECT_VALUES.exists())
+
+    @property
     def local(self) -> Local:
         """The hub's addresses and secrets here; what a start would choose where there was none yet."""
 
@@ -254,7 +259,7 @@ class Session:
         others = [service.name for service in self._of_other_levels(Phase.RUNNING)]
         if others:
             raise ConflictError(
-                f"{' and '.join(others)} of {self.instance.id} run already, by another command than"
+                f"{', '.join(others)} of {self.instance.id} run already, by another command than"
                 f" {self.level.command}",
                 hint="./dev down first: both share buckets and databases, and these stay",
             )

@@ -128,7 +128,9 @@ class Stack:
             changes = service.provision(self._site)
         self.changes += changes
         self._usable[service.name].set()
-        if launched or changes or service.is_external(self._site):
+        # what it stands on may have been started anew under it
+        renewed = any(each.name in service.needs for each in self.started)
+        if launched or renewed or changes or service.is_external(self._site):
             self._progress(service.name, "starting", "proving that it can be used")
             with self._explained(service):
                 self._until(

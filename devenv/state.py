@@ -22,8 +22,10 @@ from devenv import waiting
 from devenv.errors import ConflictError, UsageError
 
 MARK_FILE = "instance.json"
-FIRST_ACCOUNT, LAST_ACCOUNT = 1_000_000_000, 2**32 - 2
-_ACCOUNTS_EACH, _INSTANCES = 1_000, 1_000_000
+# Above what SSSD gives to accounts of a directory (ldap_idmap_range_max) and systemd to containers
+# (https://systemd.io/UIDS-GIDS/), below where numbers have a sign.
+FIRST_ACCOUNT, LAST_ACCOUNT = 2_001_000_000, 2**31 - 1
+_ACCOUNTS_EACH, _INSTANCES = 1_000, 146_000
 # The environment variable by which a process that lost its record is still recognised as ours.
 MARK_VARIABLE = "HABARI_DEVENV_MARK"
 

@@ -26,7 +26,7 @@ from .settings import Settings
 from .spawner import UserServer, sweep
 
 _PROXY_SECONDS = 60
-_WATCH_SECONDS = 0.5
+_WATCH_SECONDS = 0.05
 
 
 class Hub(JupyterHub):
@@ -85,7 +85,7 @@ class Hub(JupyterHub):
             await super().start()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise StartError(CONFLICT, f"the hub's address {self.hub.bind_url} is taken") from None
+                raise StartError(CONFLICT, _taken(self.hub.bind_url)) from None
             raise
         self._watching = asyncio.ensure_future(self._watch_proxy())
 
@@ -175,7 +175,11 @@ def _require_free(url: str) -> None:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            raise StartError(CONFLICT, f"the hub's address {url} is taken") from None
+            raise StartError(CONFLICT, _taken(url)) from None
+
+
+def _taken(url: str) -> str:
+    return f"the hub's address {url} was taken meanwhile; another start takes another one"
 
 
 def _wrong_value(error: TraitError) -> StartError:

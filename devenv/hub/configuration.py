@@ -52,6 +52,23 @@ _PACKAGES = {
 }
 
 
+# What describes pods and the chart has set before extraConfig, which may add to it.
+_MAPPINGS = (
+    "common_labels volumes volume_mounts extra_labels extra_annotations node_selector extra_pod_config "
+    "storage_extra_labels lifecycle_hooks extra_resource_limits extra_resource_guarantees"
+)
+_LISTS = (
+    "init_containers extra_containers tolerations image_pull_secrets node_affinity_required "
+    "node_affinity_preferred pod_affinity_required pod_affinity_preferred pod_anti_affinity_required "
+    "pod_anti_affinity_preferred"
+)
+_PODS: Mapping[str, Any] = {
+    **{trait: {} for trait in _MAPPINGS.split()},
+    **{trait: [] for trait in _LISTS.split()},
+}
+_NOTHING = object()
+
+
 @dataclass(frozen=True)
 class Built:
     """The configuration, and what has to be told about it once."""
@@ -89,6 +106,11 @@ def _apply(c: Config, traits: Traits) -> None:
 def _prepare(c: Config, settings: Settings) -> None:
     """What the chart has set before extraConfig runs, so that code there can add to it."""
     c.KubeSpawner.setdefault("environment", {})
+    for trait, empty in _PODS.items():
+        c.KubeSpawner.setdefault(trait, copy.deepcopy(empty))
+    # people see the progress of their server at once, not after ten seconds
+    c.JupyterHub.setdefault("tornado_settings", {}).setdefault("slow_spawn_timeout", 0)
+    c.JupyterHub.setdefault("last_activity_interval", 60)
     c.JupyterHub.setdefault("services", [])
     c.JupyterHub.setdefault("load_roles", [])
     if settings.servers.profiles and "profile_list" not in c.KubeSpawner:
@@ -150,7 +172,9 @@ def _choose_spawner(c: Config, spawner: type, notices: list[str]) -> None:
     for trait, value in given.items():
         if trait in known:
             mine[trait] = value
-        elif not isinstance(value, LazyConfigValue) or value.to_dict():
+        elif value != _PODS.get(trait, _NOTHING) and (
+            not isinstance(value, LazyConfigValue) or value.to_dict()
+        ):
             left.append(trait)
     if left:
         notices.append(f"KubeSpawner.{{{','.join(sorted(left))}}}: not applied, they need a cluster")
@@ -181,6 +205,9 @@ def _fix(c: Config, settings: Settings) -> None:
     )
     # a server that started while no hub ran answers after up to a minute; nobody else's login waits for it
     c.JupyterHub.setdefault("init_spawners_timeout", 1)
+    # JupyterHub ends after so many failed starts in a row; in a cluster it would be started again
+    for kind in ("Spawner", "KubeSpawner", "UserServer"):
+        c[kind].pop("consecutive_failure_limit", None)
     c.ConfigurableHTTPProxy.update(
         {
             "should_start": False,
@@ -230,6 +257,6 @@ def _tell_limits(c: Config, spawner: type, settings: Settings, notices: list[str
         )
     if settings.servers.accounts is None:
         notices.append(
-            f"all servers run as {getpass.getuser()}: no isolation, each user can read the others' files and "
-            "the hub's secrets"
+            f"users' servers run as {getpass.getuser()}, with no isolation: each can read the others' files "
+            "and the instance's secrets"
         )

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import warnings  # noqa: F401 - execvpe wants it after setuid, when the library may be out of reach
 
 
 def main():

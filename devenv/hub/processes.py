@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -60,11 +61,17 @@ def environment(pid: int) -> dict[str, str]:
 
 
 def owner(pid: int) -> int | None:
-    """The account that a process runs as, or None when it is gone."""
+    """The account that a process really is of, or None when it is gone.
+
+    The folder's owner would not do: it is root for a process that asked not to be dumped
+    (https://man7.org/linux/man-pages/man5/proc.5.html).
+    """
     try:
-        return (_PROC / str(pid)).stat().st_uid
+        status = (_PROC / str(pid) / "status").read_text(errors="replace")
     except OSError:
         return None
+    real = re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)
+    return int(real[1]) if real else None
 
 
 def marked(wanted: Mapping[str, str], *, uid: int | None = None) -> Iterator[tuple[Identity, dict[str, str]]]:

@@ -45,7 +45,8 @@ class SpawnError(Exception):
     """What a person is told; JupyterHub shows ``jupyterhub_message`` on its page."""
 
     def __init__(self, line: str, details: tuple[str, ...] = ()) -> None:
-        super().__init__("\n".join((line, *details)))
+        # what the server wrote is its user's text: it stays out of the hub's own log
+        super().__init__(line)
         self.jupyterhub_message = " | ".join((line, *details[-3:]))
 
 

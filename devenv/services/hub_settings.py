@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv import project
 from devenv.endpoints import PUBLIC_PORT, View
+from devenv.github.names import is_login
 from devenv.github.settings import Person
 from devenv.github.settings import Settings as GitHubSettings
 from devenv.hub import settings as hub_side
@@ -67,6 +68,7 @@ def local(site: Site) -> Local:
         authorize_url=f"{github_url(site)}/login/oauth/authorize",
         client_secret=site.vault.current.github_client_secret,
         contract=contract.user(site, site.view),
+        runs_post_start=_runs_post_start(site),
     )
 
 
@@ -112,9 +114,8 @@ def github(site: Site) -> dict[str, Any]:
     facts, secrets, project_side = local(site), site.vault.current, site.project.github
     tree = site.plan().loaded.tree
     named = people(tree)
-    logins = {*named.allowed, *named.admins, *project_side.people}
-    for members in project_side.organizations.values():
-        logins |= set(members)
+    logins = {each for each in (*named.allowed, *named.admins) if is_login(each)}
+    logins.update(project_side.people, *project_side.organizations.values())
     groups = dict(project_side.organizations)
     settings = GitHubSettings(
         port=site.endpoint("github", View.HOST).port,
@@ -168,7 +169,7 @@ def _servers(site: Site) -> hub_side.Servers:
     jupyter = checkout_files.for_others(site) if _is_root() else checkout_files.JUPYTER
     environ = notebook_environment.of_anybody(site, project.environment(), jupyter / "buckets")
     contract_side = contract.user(site, site.view)
-    hook = wanted.post_start if _is_root() or site.project.hub.post_start else None
+    hook = wanted.post_start if _runs_post_start(site) else None
     return hub_side.Servers(
         command=(str(site.notebook_python), "-m", "jupyterhub.singleuser", "--ServerApp.ip=127.0.0.1"),
         environment={
@@ -190,6 +191,11 @@ def _servers(site: Site) -> hub_side.Servers:
 def _accounts(site: Site) -> hub_side.Accounts:
     ids = site.instance.accounts
     return hub_side.Accounts(str(data(site) / "accounts.json"), ids.start, len(ids), ids.start)
+
+
+def _runs_post_start(site: Site) -> bool:
+    """It is written for an image: as root it runs as the person's own account, else only when allowed."""
+    return _is_root() or site.project.hub.post_start
 
 
 def _is_root() -> bool:

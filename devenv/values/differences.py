@@ -45,7 +45,7 @@ class Difference:
 
 def differences(tree: Mapping[str, Any], local: Local) -> tuple[Difference, ...]:
     """Every key of the merged values that the local hub does not take as it is, by path."""
-    found = [*_replaced(tree, local), *_limits(tree), *_ignored(tree)]
+    found = [*_replaced(tree, local), *_limits(tree), *_ignored(tree, local)]
     seen: dict[str, Difference] = {}
     for each in found:
         seen.setdefault(each.path, each)
@@ -98,7 +98,7 @@ def _limits(tree: Mapping[str, Any]) -> Iterator[Difference]:
         yield Difference(path, value, value, "told to the server (MEM_LIMIT and the like), held by nobody")
 
 
-def _ignored(tree: Mapping[str, Any]) -> Iterator[Difference]:
+def _ignored(tree: Mapping[str, Any], local: Local) -> Iterator[Difference]:
     for path, value, why in unapplied_leaves(tree):
         yield Difference(".".join(path), secrecy.masked(value, path), None, why)
     for section in ("hub", "singleuser"):
@@ -110,12 +110,11 @@ def _ignored(tree: Mapping[str, Any]) -> Iterator[Difference]:
             yield Difference(".".join(path), secrecy.masked(values[name], path), here, why)
     if configuration(tree).post_start:
         path = ("singleuser", "lifecycleHooks", "postStart", "exec", "command")
-        why = (
-            "written for the image's paths: runs in the person's home, and as a normal user only when allowed"
-        )
-        yield Difference(
-            ".".join(path), secrecy.masked(at(tree, path), path), "hub.post_start in devenv.yaml", why
-        )
+        given = secrecy.masked(at(tree, path), path)
+        here, why = given, "written for the image's paths: runs as the person, in the person's home"
+        if not local.runs_post_start:
+            here, why = None, "a normal user's hub runs it only when hub.post_start in devenv.yaml allows it"
+        yield Difference(".".join(path), given, here, why)
 
 
 def _difference(tree: Mapping[str, Any], path: KeyPath, value: Any, why: str) -> Difference:

@@ -150,7 +150,7 @@ def _config(values: Mapping[str, Any]) -> Traits:
             config.setdefault(key.local.section, {})[key.local.name] = deepcopy(value)
     command = at(values, ("singleuser", "cmd"))
     if command is not None and command != table()["singleuser", "cmd"].default:
-        config.setdefault("KubeSpawner", {})["cmd"] = deepcopy(command)
+        config.setdefault("Spawner", {})["cmd"] = deepcopy(command)
     if at(values, ("debug", "enabled")):
         config.setdefault("JupyterHub", {})["log_level"] = "DEBUG"
         config.setdefault("Spawner", {})["debug"] = True

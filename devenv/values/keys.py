@@ -137,7 +137,12 @@ KEYS: tuple[Key, ...] = (
     Key("hub.shutdownOnLogout", TRUTH, None, Trait("JupyterHub", "shutdown_on_logout")),
     Key("hub.templatePaths", LIST, [], Trait("JupyterHub", "template_paths")),
     Key("hub.templateVars", MAP, {}, Trait("JupyterHub", "template_vars"), free=True),
-    Key("hub.consecutiveFailureLimit", WHOLE, 5, Trait("Spawner", "consecutive_failure_limit")),
+    Key(
+        "hub.consecutiveFailureLimit",
+        WHOLE,
+        5,
+        Ignored("a hub that ends is not started again here, so it does not end for that"),
+    ),
     Key(
         "hub.config",
         MAP,
@@ -188,7 +193,7 @@ KEYS: tuple[Key, ...] = (
     _prefix("hub.readinessProbe", _NO_PROBES),
     # singleuser: people's servers
     Key("singleuser.startTimeout", WHOLE, 300, Trait("KubeSpawner", "start_timeout")),
-    Key("singleuser.defaultUrl", TEXT, None, Trait("KubeSpawner", "default_url")),
+    Key("singleuser.defaultUrl", TEXT, None, Trait("Spawner", "default_url")),
     Key("singleuser.cmd", WORDS, "jupyterhub-singleuser", Applied("KubeSpawner.cmd where it is another")),
     Key("singleuser.memory.limit", SIZE, None, Trait("KubeSpawner", "mem_limit")),
     Key("singleuser.memory.guarantee", SIZE, "1G", Trait("KubeSpawner", "mem_guarantee")),

@@ -33,6 +33,8 @@ class Local:
     contract: Mapping[str, str] = field(repr=False)
     cluster_cidr: str = ""
     ports: tuple[int, ...] = ()
+    # whether the values' postStart hook is run
+    runs_post_start: bool = False
 
 
 def authenticator(tree: Mapping[str, Any]) -> str:

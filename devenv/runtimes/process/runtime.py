@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -19,6 +21,8 @@ from devenv.services.service import Service, Site, Stop
 from devenv.state import MARK_VARIABLE, Instance
 
 STRAYS = Stop()
+# JupyterHub begins each line with its level, time and place in brackets; others begin with the word itself.
+_NOTICE = re.compile(r"(?:\[[^\]]*\] )?notice: (.*)")
 # How often it is looked for what guests have started while they were ended.
 LOOKS = 20
 
@@ -117,7 +121,7 @@ class ProcessRuntime:
             found = {
                 *processes.marked(self._instance.mark(service.guests)),
                 # who drops the mark keeps the account that only this instance gives
-                *processes.owned(self._instance.accounts),
+                *(processes.owned(self._instance.accounts) if os.geteuid() == 0 else ()),
             }
             if not found:
                 break
@@ -158,7 +162,8 @@ class ProcessRuntime:
     def notices(self, service: str) -> tuple[str, ...]:
         record = records.read(self._instance, service)
         lines = logs.tail(self._instance.log(service), 500, since=record.log_from)
-        return tuple(dict.fromkeys(line.partition("notice: ")[2] for line in lines if "notice: " in line))
+        found = (_NOTICE.match(line) for line in lines)
+        return tuple(dict.fromkeys(each[1] for each in found if each))
 
     def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         return logs.follow({service: self._instance.log(service) for service in services})

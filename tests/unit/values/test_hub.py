@@ -60,7 +60,6 @@ def test_a_key_becomes_its_trait(path: str, value: Any, section: str, trait: str
 @pytest.mark.parametrize(
     ("path", "value", "trait"),
     [
-        ("hub.consecutiveFailureLimit", 3, "consecutive_failure_limit"),
         ("singleuser.startTimeout", 30, "start_timeout"),
         ("singleuser.defaultUrl", "/lab", "default_url"),
         ("singleuser.cmd", ["start", "--x"], "cmd"),
