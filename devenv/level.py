@@ -252,6 +252,9 @@ def _tell_plan(reporter: Reporter, session: Session) -> None:
     reporter.note(f"values: {', '.join(map(str, session.plan.files))}")
     for notice in session.plan.notices:
         reporter.warn(notice)
+    limits = session.plan.configuration.limits
+    if limits:
+        reporter.note(f"told to people's servers and held by nobody: {', '.join(limits)}")
     unapplied = session.plan.configuration.unapplied
     if unapplied:
         keys = ", ".join(each.path for each in unapplied)

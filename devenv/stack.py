@@ -216,7 +216,8 @@ class Stack:
         for service in reversed(self._services):
             # an interrupt may have come while a start was under way, in a thread that nobody joins
             with self._launching[service.name]:
-                started = service in self.started
+                # what was restarted had run before: it stays
+                started = service in self.started and service.name not in self.restarted
             if started:
                 self._progress(service.name, "stopping", "")
                 self._runtime.stop(service)

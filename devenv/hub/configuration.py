@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.utils import url_path_join
+from tornado.httpclient import AsyncHTTPClient
 from traitlets.config import Config, LazyConfigValue
 
 from . import extra_config, z2jh
@@ -93,7 +94,11 @@ def build(settings: Settings, spawner: type) -> Built:
     _choose_spawner(c, spawner, notices)
     _fix(c, settings)
     _require_class(c, "authenticator_class", "jupyterhub.authenticators")
-    _tell_limits(c, spawner, settings, notices)
+    if settings.servers.accounts is None:
+        notices.append(
+            f"users' servers run as {getpass.getuser()}, with no isolation: each can read the others' files "
+            "and the instance's secrets"
+        )
     return Built(c, tuple(notices))
 
 
@@ -153,8 +158,22 @@ def _z2jh(settings: Settings) -> z2jh.Z2jh:
 
 def _scope(c: Config, module: z2jh.Z2jh) -> dict[str, Any]:
     names: dict[str, Any] = {name: getattr(module, name) for name in z2jh.PUBLIC}
-    names |= {"c": c, "os": os, "re": re, "sys": sys, "glob": glob, "url_path_join": url_path_join}
+    names |= {
+        "camelCaseify": _camel_case,
+        "AsyncHTTPClient": AsyncHTTPClient,
+        "c": c,
+        "os": os,
+        "re": re,
+        "sys": sys,
+        "glob": glob,
+        "url_path_join": url_path_join,
+    }
     return {"__name__": "hub.extraConfig", **names}
+
+
+def _camel_case(name: str) -> str:
+    """``some_name`` as a key of the chart: ``someName``."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
 
 
 def _choose_spawner(c: Config, spawner: type, notices: list[str]) -> None:
@@ -242,21 +261,3 @@ def _require_class(c: Config, trait: str, group: str) -> None:
         raise StartError(WRONG_USE, f"{place}: {module} has no {attribute}") from None
     except ImportError as error:
         raise StartError(MISSING, f"{place} cannot be imported: {error}") from None
-
-
-def _tell_limits(c: Config, spawner: type, settings: Settings, notices: list[str]) -> None:
-    given = {
-        trait
-        for kind in ("Spawner", spawner.__name__)
-        for trait in ("mem_limit", "mem_guarantee", "cpu_limit", "cpu_guarantee")
-        if c[kind].get(trait) is not None
-    }
-    if given:
-        notices.append(
-            f"{', '.join(sorted(given))}: told to servers as MEM_LIMIT, CPU_LIMIT and so on; not held here"
-        )
-    if settings.servers.accounts is None:
-        notices.append(
-            f"users' servers run as {getpass.getuser()}, with no isolation: each can read the others' files "
-            "and the instance's secrets"
-        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
 from devenv import interpreters
 from devenv.environments import CHECKOUT
 from devenv.services.service import Site
+from devenv.state import read_json, write_json
 
 JUPYTER = CHECKOUT / "jupyter"
 _PARTS = ("buckets", "etc", "samples")
@@ -17,12 +19,29 @@ def for_others(site: Site) -> Path:
     """The checkout's ``jupyter`` when every account can read it, else a fresh copy in the state folder."""
     if interpreters.barrier(JUPYTER / "etc") is None:
         return JUPYTER
-    copy = site.instance.root / "jupyter"
+    copy, stamp = site.instance.root / "jupyter", site.instance.root / "jupyter.json"
+    wanted = {"sha256": _digest()}
+    if read_json(stamp) == wanted:
+        # servers that run read it: it changes only when the checkout has
+        return copy
     for part in _PARTS:
         _replace(JUPYTER / part, copy / part)
     for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
         folder.chmod(0o755)
+    write_json(stamp, wanted)
     return copy
+
+
+def _files() -> list[Path]:
+    found = (path for part in _PARTS for path in (JUPYTER / part).rglob("*"))
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _digest() -> str:
+    content = hashlib.sha256()
+    for path in _files():
+        content.update(f"{path.relative_to(JUPYTER)}\0".encode() + path.read_bytes() + b"\0")
+    return content.hexdigest()
 
 
 def _replace(source: Path, target: Path) -> None:

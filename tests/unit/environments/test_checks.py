@@ -17,7 +17,7 @@ def names(chosen: tuple[checks.Check, ...]) -> list[str]:
 
 def test_test_without_a_choice_runs_everything() -> None:
     assert names(checks.test()) == ["lint", "format", "types", "tests"]
-    assert checks.test()[-1].arguments == ()
+    assert checks.test()[-1].arguments == checks.BESIDE
 
 
 @pytest.mark.parametrize(
