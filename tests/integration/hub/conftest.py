@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -20,7 +21,7 @@ from integration.hub.person import Person
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="not root: that users are kept apart by accounts is NOT tested"
 )
-CROWD = tuple(f"guest-{number}" for number in range(10))
+CROWD = ("annie", "barbara", "dorothy", "edith", "hedy", "irene", "katherine", "lise", "marie", "rosalind")
 VALUES = {
     "hub": {
         "allowNamedServers": True,
@@ -126,6 +127,14 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [text for each in value.values() for text in _texts(each)]
     return [value] if isinstance(value, str) else []
+
+
+def api_port(hub: Hub) -> int:
+    """Where the proxy takes its routes."""
+    (proxy,) = (p for p in hub.dev.processes() if "configurable-http-proxy" in " ".join(p.cmdline()))
+    ports = [each.laddr.port for each in proxy.net_connections() if each.status == psutil.CONN_LISTEN]
+    (api,) = set(ports) - {urlsplit(hub.url).port}
+    return api
 
 
 def kill_service(dev: Dev, *names: str) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from integration.driving import CHECKOUT
-from integration.hub.conftest import Hub, needs_root, secrets_of, servers_of
+from integration.hub.conftest import Hub, api_port, needs_root, secrets_of, servers_of
 from integration.hub.person import Kernel
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -151,16 +150,12 @@ def test_a_notebook_learns_nothing_from_the_sign_ins_other_doors(hub: Hub, insid
 
 
 def test_the_proxys_routes_are_closed_to_a_notebook(hub: Hub, inside: Kernel) -> None:
-    (proxy,) = (p for p in hub.dev.processes() if "configurable-http-proxy" in " ".join(p.cmdline()))
-    ports = [each.laddr.port for each in proxy.net_connections() if each.status == psutil.CONN_LISTEN]
-    (api,) = set(ports) - {urlsplit(hub.url).port}
-
     statuses = call(
         inside,
         """[status("GET", api), status("GET", api, **mine),
             status("POST", api + "/user/grace", target, **mine),
             status("POST", api + "/hub", target), status("DELETE", api + "/user/grace", **mine)]""",
-        api=f"http://127.0.0.1:{api}/api/routes",
+        api=f"http://127.0.0.1:{api_port(hub)}/api/routes",
         target='{"target": "http://127.0.0.1:9"}',
     )
 
