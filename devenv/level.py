@@ -252,6 +252,11 @@ def _tell_plan(reporter: Reporter, session: Session) -> None:
     reporter.note(f"values: {', '.join(map(str, session.plan.files))}")
     for notice in session.plan.notices:
         reporter.warn(notice)
+    if session.plan.configuration.post_start and not hub_settings.runs_post_start(session.project):
+        reporter.note(
+            "not run: singleuser.lifecycleHooks.postStart, it would run as you;"
+            " hub.post_start: true in devenv.yaml allows it"
+        )
     limits = session.plan.configuration.limits
     if limits:
         reporter.note(f"told to people's servers and held by nobody: {', '.join(limits)}")

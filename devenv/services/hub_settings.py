@@ -17,6 +17,7 @@ from devenv.github.settings import Person
 from devenv.github.settings import Settings as GitHubSettings
 from devenv.hub import settings as hub_side
 from devenv.postgres import binaries, cluster
+from devenv.project import Project
 from devenv.services import checkout_files, contract, notebook_environment
 from devenv.services.service import Site
 from devenv.state import FIRST_ACCOUNT, LAST_ACCOUNT, MARK_VARIABLE, read_json
@@ -68,7 +69,7 @@ def local(site: Site) -> Local:
         authorize_url=f"{github_url(site)}/login/oauth/authorize",
         client_secret=site.vault.current.github_client_secret,
         contract=contract.user(site, site.view),
-        runs_post_start=_runs_post_start(site),
+        runs_post_start=runs_post_start(site.project),
     )
 
 
@@ -169,7 +170,7 @@ def _servers(site: Site) -> hub_side.Servers:
     jupyter = checkout_files.for_others(site) if _is_root() else checkout_files.JUPYTER
     environ = notebook_environment.of_anybody(site, project.environment(), jupyter / "buckets")
     contract_side = contract.user(site, site.view)
-    hook = wanted.post_start if _runs_post_start(site) else None
+    hook = wanted.post_start if runs_post_start(site.project) else None
     return hub_side.Servers(
         command=(str(site.notebook_python), "-m", "jupyterhub.singleuser", "--ServerApp.ip=127.0.0.1"),
         environment={
@@ -193,9 +194,9 @@ def _accounts(site: Site) -> hub_side.Accounts:
     return hub_side.Accounts(str(data(site) / "accounts.json"), ids.start, len(ids), ids.start)
 
 
-def _runs_post_start(site: Site) -> bool:
+def runs_post_start(wanted: Project) -> bool:
     """It is written for an image: as root it runs as the person's own account, else only when allowed."""
-    return _is_root() or site.project.hub.post_start
+    return _is_root() or wanted.hub.post_start
 
 
 def _is_root() -> bool:
