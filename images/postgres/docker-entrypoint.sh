@@ -118,6 +118,8 @@ run_first_scripts() {
 }
 
 [ "${1:-postgres}" = postgres ] || exec "$@"
+# what the health check of an earlier start found
+rm -f /tmp/habari-usable
 read_wanted
 become_postgres "$@"
 check_volume

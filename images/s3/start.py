@@ -26,6 +26,7 @@ from devenv.s3.provision import provision
 
 RUN = Path("/tmp/habari-s3")  # noqa: S108 - the container's own
 READY = RUN / "provisioned"
+BELIEVED = Path("/tmp/habari-usable")  # noqa: S108 - of the health check
 START_SECONDS = 60
 URL = f"http://127.0.0.1:{settings.PORT}"
 
@@ -50,7 +51,8 @@ def drop_root() -> None:
 
 def write_config(admin: settings.Admin, user: KeyPair) -> Path:
     RUN.mkdir(mode=0o700, exist_ok=True)
-    READY.unlink(missing_ok=True)
+    for told_earlier in (READY, BELIEVED):
+        told_earlier.unlink(missing_ok=True)
     config = RUN / "s3.json"
     config.touch(mode=0o600)
     content = {
