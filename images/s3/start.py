@@ -1,9 +1,9 @@
-"""The start of the S3 container: the server, then buckets, user, policy and seed by the real APIs, at each start.
+"""The start of the S3 container: the server, then buckets, user, policy and seed by the real APIs, each time.
 
 Variables: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (the project's user), S3_BUCKET_NAME_PUBLIC, _LAKE and
 _NOTEBOOKS, AWS_DEFAULT_REGION, S3_USER_NAME, S3_PUBLIC_WRITABLE, S3_INSTANCE; S3_ADMIN_ACCESS_KEY_ID,
-S3_ADMIN_SECRET_ACCESS_KEY and S3_GUARD_TOKEN together, or they are made and kept in the volume. Each may come as
-NAME_FILE. Starts as root to read such files and to own the volume, and goes on as the account s3.
+S3_ADMIN_SECRET_ACCESS_KEY and S3_GUARD_TOKEN together, or they are made and kept in the volume. Each may
+come as NAME_FILE. Starts as root to read such files and to own the volume, and goes on as the account s3.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import wanted as settings
+
 from devenv.errors import DevenvError
 from devenv.s3 import signed
 from devenv.s3.provider import Connection, KeyPair
@@ -51,8 +52,7 @@ def drop_root() -> None:
 
 def write_config(admin: settings.Admin, user: KeyPair) -> Path:
     RUN.mkdir(mode=0o700, exist_ok=True)
-    for told_earlier in (READY, BELIEVED):
-        told_earlier.unlink(missing_ok=True)
+    READY.unlink(missing_ok=True)
     config = RUN / "s3.json"
     config.touch(mode=0o600)
     content = {
@@ -93,7 +93,7 @@ def wait_for(server: subprocess.Popen[bytes], token: str) -> None:
 def set_up(admin: settings.Admin, user: KeyPair) -> None:
     """Provision, and prove it as a notebook would use it."""
     connection = Connection(URL, settings.region(), admin.key, iam_endpoint_url=URL)
-    outcome = provision(connection, settings.wanted(user), keep=lambda key: None)
+    outcome = provision(connection, settings.wanted(user), keep=lambda _key: None)
     for line in (*outcome.changes, *outcome.notices):
         sys.stderr.write(f"s3: {line}\n")
     if outcome.user != user:
@@ -105,13 +105,15 @@ def set_up(admin: settings.Admin, user: KeyPair) -> None:
 
 def main() -> int:
     user, admin = settings.user_key(), settings.given_admin()
+    # left by an earlier start of this container; root's, when a health check made it
+    BELIEVED.unlink(missing_ok=True)
     drop_root()
     if not os.access(settings.DATA, os.W_OK):
         settings.stop(f"{settings.DATA} may not be written by uid {os.geteuid()}. Give the volume to it", 5)
     os.umask(0o077)
     admin = admin or settings.kept_admin()
     argv = (sys.executable, "-I", "/opt/app/devenv/s3/guard", str(write_config(admin, user)))
-    server = subprocess.Popen(argv, env={})  # noqa: S603 - a fixed argv
+    server = subprocess.Popen(argv, env={})
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: server.send_signal(got))
     try:

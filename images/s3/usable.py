@@ -6,6 +6,7 @@ import sys
 
 import start
 import wanted as settings
+
 from devenv.errors import DevenvError
 from devenv.s3 import signed
 
