@@ -114,7 +114,7 @@ def test_a_hub_can_start_it_with_a_volume_over_the_home(images: Engine, pod: str
 
 
 def test_what_it_cannot_do_without_is_told_by_its_base(images: Engine) -> None:
-    """R comes with a base of the Docker Stacks; a Debian from mirrors has none, so it offers no kernel of R."""
+    """R comes with a base of the Docker Stacks; a Debian from mirrors has none."""
     stored = images.image(IMAGE)
     assert stored is not None
     kernels = run(images, "jupyter kernelspec list 2>/dev/null")
