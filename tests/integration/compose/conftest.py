@@ -26,10 +26,10 @@ SERVICES = ("s3", "explore-db", "jupyter")
 DATABASES = ("hub-db", "explore-db")
 
 
-def without(what: str) -> None:
-    """Skip, loudly; fail where the machine is said to have an engine."""
-    if "docker" in os.environ.get("DEVENV_REQUIRE", "").split(","):
-        pytest.fail(f"DEVENV_REQUIRE names docker: {what}")
+def without(what: str, needs: str = "docker") -> None:
+    """Skip, loudly; fail where the machine is said to have what is needed."""
+    if needs in os.environ.get("DEVENV_REQUIRE", "").split(","):
+        pytest.fail(f"DEVENV_REQUIRE names {needs}: {what}")
     pytest.skip(what)
 
 
@@ -62,7 +62,7 @@ class Compose:
     file: str
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
-    profiles: tuple[str, ...] = ()
+    overlays: tuple[str, ...] = ()
     name: str = field(default_factory=lambda: f"habari-test-{secrets.token_hex(4)}")
 
     def __post_init__(self) -> None:
@@ -71,8 +71,9 @@ class Compose:
 
     def __call__(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("HABARI_")}
+        files = [word for file in (self.file, *self.overlays) for word in ("--file", str(CHECKOUT / file))]
         done = subprocess.run(
-            ("docker", "compose", "--file", CHECKOUT / self.file, "--project-directory", self.folder, *words),
+            ("docker", "compose", *files, "--project-directory", str(self.folder), *words),
             env={**environ, **self.variables, "HABARI_COMPOSE_PROJECT": self.name},
             capture_output=True,
             text=True,
