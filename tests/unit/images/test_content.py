@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -67,5 +69,17 @@ def test_each_build_of_ours_sends_what_its_dockerfile_copies(name: str) -> None:
     lines = image.dockerfile.read_text().replace("\\\n", " ").splitlines()
     copies = [line.split() for line in lines if line.startswith("COPY ") and "--from=" not in line]
     sources = [word for words in copies for word in words[1:-1] if not word.startswith("--")]
+    sources += re.findall(r"type=bind,source=([^,\s]+)", image.dockerfile.read_text())
     assert all(any(path == source or path.startswith(f"{source}/") for path in sent) for source in sources)
     assert not [path for path in sent if "__pycache__" in path or path.endswith(".env")]
+
+
+@pytest.mark.parametrize("name", pins.load().images)
+def test_each_build_of_ours_sends_nothing_that_git_ignores(name: str) -> None:
+    """It would be missing from everybody else's checkout."""
+    sent = "\n".join(map(str, content.files(pins.load().images[name])))
+    argv = ("git", "check-ignore", "--stdin")
+    asked = subprocess.run(argv, cwd=CHECKOUT, input=sent, capture_output=True, text=True, check=False)
+    if asked.returncode == 128:
+        pytest.skip("this checkout is not a git clone: what git ignores is not known")
+    assert asked.stdout == ""
