@@ -34,22 +34,25 @@ def up(
     json: bool,
 ) -> None:
     """Bring a level up, prove it, and say where it answers."""
-    session = _open(reporter, instance, level=level, values=_paths(values))
-    choice = session.choose_runtime(runtime)
+    session = _open(reporter, instance, level=level, values=_paths(values), runtime=runtime)
+    choice = session.choice
     if level == "hub":
         _tell_plan(reporter, session)
     with ExitStack() as block:
         block.enter_context(interrupts.orderly())
         session.require_room()
         block.enter_context(session.instance.lock(session.level.command, reporter.warn))
+        session.require_no_other_runtime()
         session.require_no_other_level()
         session.require_shareable()
         session.instance.create()
-        session.remember(choice)
+        session.remember()
         names = tuple(service.name for service in session.services)
         block.enter_context(reporter.progress(names, title=f"up {session.instance.id}"))
         session.runtime.prepare(session.own_services, reporter.step)
         session.vault.fill()
+        if choice.runtime == "compose":
+            session.vault.choose_s3_key()
         for note in session.claim_ports():
             reporter.warn(note)
         block.callback(session.runtime.release)
@@ -228,8 +231,9 @@ def _open(
     *,
     level: str | None = None,
     values: tuple[Path, ...] | None = None,
+    runtime: str | None = None,
 ) -> Session:
-    session = Session.open(instance, level=level, values=values)
+    session = Session.open(instance, level=level, values=values, runtime=runtime)
     for notice in session.project.notices:
         reporter.warn(notice)
     return session
@@ -269,9 +273,7 @@ def _tell_plan(reporter: Reporter, session: Session) -> None:
 def _tell_runtime(reporter: Reporter, session: Session, runtime: str, why: str) -> None:
     reporter.note(f"runtime {runtime}: {why}")
     if runtime == "process" and docker_engine.answers(session.environ):
-        reporter.note(
-            "a Docker engine answers here: --runtime compose will run production's image (not there yet)"
-        )
+        reporter.note("a Docker engine answers here: ./dev up --runtime compose runs production's image")
 
 
 def _tell_result(reporter: Reporter, session: Session, *, started: bool, json: bool) -> None:

@@ -93,8 +93,9 @@ provision() {
     pg_ctl --silent --wait --timeout=60 \
         --options="-c listen_addresses='' -c log_min_error_statement=panic" start >/dev/null || die 'the server does not start' 4
     if [ -n "$admin_password" ]; then
-        ADMIN_PASSWORD=$admin_password ask --command '\getenv password ADMIN_PASSWORD' \
-            --command "alter role postgres password :'password'" --dbname postgres
+        # from standard input: psql fills variables into no --command
+        printf '%s\n' '\getenv password ADMIN_PASSWORD' "alter role postgres password :'password';" |
+            ADMIN_PASSWORD=$admin_password ask --dbname postgres
     fi
     if [ -n "$role" ]; then
         ROLE_PASSWORD=$password ask --set role="$role" --set database="$database" \
