@@ -13,7 +13,7 @@ from devenv.endpoints import View
 from devenv.errors import DevenvError, NotRunningError, UsageError
 from devenv.report import Reporter, State
 from devenv.runtimes.runtime import Phase
-from devenv.services import contract, hub_settings, notebook_environment
+from devenv.services import contract, hub_settings
 from devenv.services.github import GitHubService
 from devenv.services.jupyter import JupyterService
 from devenv.session import PROJECT_VALUES, SAMPLE_VALUES, Session
@@ -172,10 +172,9 @@ def execute(
     with interrupts.orderly(), reporter.progress((row,), title="run"):
         reporter.step(row, "starting", "starting a kernel")
         try:
-            done = notebooks.run(
+            done = session.runtime.run_notebook(
+                session.site,
                 file,
-                python=session.site.notebook_python,
-                env=notebook_environment.build(session.site, session.environ),
                 output=output,
                 timeout=timeout,
                 on_cell=lambda cell: reporter.step(row, "starting", f"cell {cell.number} of {cell.of}"),

@@ -20,8 +20,9 @@ class Site:
     """What a service may know: the project, its instance, the secrets, and where services answer.
 
     ``endpoint`` and ``view`` are the runtime's: a service never works out an address itself, and a
-    notebook of this level asks as ``view``. ``plan`` reads the hub's values files when it is first asked. ``stamps`` is the folder of what was provisioned here, and
-    ``is_provisioned_at_start`` says that services do it by themselves, as images do.
+    notebook of this level asks as ``view``. ``plan`` reads the hub's values files when it is first asked.
+    ``stamps`` is the folder of what was provisioned here, and ``is_provisioned_at_start`` says that services
+    do it by themselves, as images do.
     """
 
     project: Project

@@ -68,7 +68,7 @@ class Engine:
         if host := self._environ.get("DOCKER_HOST"):
             from docker.utils import kwargs_from_env
 
-            return kwargs_from_env(environment=dict(self._environ)) or {"base_url": host}
+            return {"base_url": host, **kwargs_from_env(environment=dict(self._environ))}
         from docker.context import ContextAPI
 
         context = ContextAPI.get_context(self._environ.get("DOCKER_CONTEXT") or None)
@@ -140,7 +140,7 @@ class Engine:
         if found is None:
             return 0
         with _told():
-            used = self.client.api.stats(found.id, stream=False, one_shot=True)["memory_stats"]
+            used = self.client.api.stats(str(found.id), stream=False, one_shot=True)["memory_stats"]
         inactive = used.get("stats", {}).get(
             "inactive_file", used.get("stats", {}).get("total_inactive_file", 0)
         )
@@ -154,7 +154,7 @@ class Engine:
             named = ", ".join(f"{names[service]}" for service in missing)
             raise MissingError(
                 f"no image here: {named}",
-                hint="Build: ./dev images.build (from package mirrors alone: ./dev images.build --from mirrors)",
+                hint="./dev images.build makes them (from package mirrors alone: --from mirrors)",
             )
 
     def _has_image(self, name: str) -> bool:
@@ -171,9 +171,9 @@ class Engine:
         with _told():
             containers = self.client.containers.list(all=True, filters={"label": f"{PROJECT}={project}"})
             volumes = self.client.volumes.list(filters={"name": f"{project}_"})
-            foreign = [each.name for each in containers if each.labels.get(INSTANCE) != instance]
+            foreign = [str(each.name) for each in containers if each.labels.get(INSTANCE) != instance]
             foreign += [
-                each.name
+                str(each.name)
                 for each in volumes
                 if each.name.startswith(f"{project}_")
                 and (each.attrs.get("Labels") or {}).get(INSTANCE) != instance

@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from devenv import diagnosis, project
 from devenv.endpoints import Endpoint, View
 from devenv.errors import NotRunningError, UnhealthyError, UsageError, told_by
+from devenv.notebooks import CellRan, Executed
 from devenv.report import Progress
 from devenv.runtimes import ports
+from devenv.runtimes.compose import notebook
 from devenv.runtimes.compose import project as compose
 from devenv.runtimes.compose.engine import Engine, State
 from devenv.runtimes.runtime import Condition, Phase
+from devenv.services import contract
 from devenv.services.service import Service, Site
 from devenv.state import Instance
 
@@ -156,6 +160,28 @@ class ComposeRuntime:
                 ended += 1
             else:
                 yield found
+
+    def run_notebook(
+        self,
+        site: Site,
+        file: Path,
+        *,
+        output: Path | None,
+        timeout: float | None,
+        on_cell: Callable[[CellRan], None],
+    ) -> Executed:
+        container = self._engine.container(self._instance.id, compose.NAMES["jupyter"])
+        if container is None:
+            raise NotRunningError("jupyter has no container", hint="Start it with ./dev up")
+        return notebook.run(
+            str(container.id),
+            file,
+            contract=contract.user(site, View.CONTAINER),
+            environ=self._environ,
+            output=output,
+            timeout=timeout,
+            on_cell=on_cell,
+        )
 
     def close(self) -> None:
         """Remove containers and network once nothing runs; the volumes stay."""
