@@ -79,6 +79,11 @@ class S3Service(Service):
             _list(site, site.project.buckets.lake)
         except (NotRunningError, signed.NoAnswerError) as error:
             raise NotYet(error.what) from error
+        except UnhealthyError as error:
+            if not site.is_provisioned_at_start:
+                raise
+            # it answers before it has provisioned itself
+            raise NotYet(error.what) from error
 
     def admin(self, site: Site, view: View) -> dict[str, str]:
         secrets = site.vault.current
