@@ -239,7 +239,6 @@ def test_env_can_be_evaluated_by_a_shell(shared: Dev) -> None:
         (("run", "/not/there.ipynb"), 2, "there is no notebook /not/there.ipynb"),
         (("run", "/etc/hostname"), 2, "is not a notebook"),
         (("up", "--runtime", "vm"), 2, "there is no runtime 'vm'"),
-        (("up", "--runtime", "compose"), 5, "compose runtime is not there yet"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
