@@ -182,6 +182,8 @@ class UserServer(Spawner):
         self.ip, self.port = "127.0.0.1", self._free_port()
         # whoever finds the server after a hub that was killed needs to know where it listens
         self.server.ip, self.server.port = self.ip, self.port
+        # at once: the end of any request rolls back what is not, and JupyterHub would not write it again
+        self.user.db.commit()
         request = {
             "argv": self._command(),
             "env": self._environment(home),

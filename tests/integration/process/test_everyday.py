@@ -179,7 +179,7 @@ def test_no_secret_is_in_an_argv_a_log_or_what_is_printed_verbosely(shared: Dev)
     secrets |= {variables["POSTGRES_ADMIN_URL"].split(":")[2].split("@")[0]}
     private = json.loads((shared.root / "secrets" / "credentials.json").read_text())
     secrets |= {value for name, value in private.items() if not name.endswith("access_key_id")}
-    assert len(secrets) == 7
+    assert len(secrets) == 12
 
     assert shared.first is not None
     verbose = shared.first.err + shared("status", "--verbose").err + shared("up", "--verbose").err
