@@ -22,7 +22,7 @@ from unittest import mock
 import psutil
 
 from devenv import environments
-from devenv.state import MARK_VARIABLE, Instance
+from devenv.state import MARK_VARIABLE, Instance, write_json
 
 CHECKOUT = Path(__file__).parents[2]
 SERVICES = ("postgres", "s3", "jupyter")
@@ -245,6 +245,15 @@ def free_ports() -> dict[str, int]:
             if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
                 found.append(port)
     return dict(zip(SERVICES, found, strict=True))
+
+
+def settle_hub_ports(dev: Dev) -> Dev:
+    """Give the hub's other addresses, which no setting fixes, ports that no other test's hub takes."""
+    dev.instance.create()
+    names = ("hub", "github", "proxy-api")
+    ports = dict(zip(names, free_ports().values(), strict=True))
+    write_json(dev.root / "ports.json", {"ports": ports, "claimed": 0}, mode=0o644)
+    return dev
 
 
 def needed_environments() -> tuple[str, ...]:

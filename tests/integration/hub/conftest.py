@@ -15,7 +15,7 @@ import psutil
 import pytest
 import yaml
 from integration.conftest import Make
-from integration.driving import Dev, Said, by_name, copy_checkout, free_ports, kill
+from integration.driving import Dev, Said, by_name, copy_checkout, free_ports, kill, settle_hub_ports
 from integration.hub.person import Person
 
 needs_root = pytest.mark.skipif(
@@ -150,7 +150,7 @@ def hub(scratch: Path, data_root: Path, environ: Mapping[str, str]) -> Iterator[
     (checkout / "devenv.yaml").write_text(PROJECT)
     values_file(checkout / "jupyter" / "project_config.yaml")
     variables = {**environ, "HABARI_DATA_ROOT": str(data_root)}
-    dev = Dev("hub", data_root, variables, checkout, ports=free_ports())
+    dev = settle_hub_ports(Dev("hub", data_root, variables, checkout, ports=free_ports()))
     try:
         dev.first = dev("hub")
         yield Hub(dev)
@@ -169,7 +169,7 @@ def make_hub(make: Make, values: Path) -> Callable[[str], Hub]:
     """Make an instance for a module, with ``values`` as its values file; not started yet."""
 
     def instance(name: str) -> Hub:
-        return Hub(make(name, environ={"HABARI_HUB_VALUES": str(values)}))
+        return Hub(settle_hub_ports(make(name, environ={"HABARI_HUB_VALUES": str(values)})))
 
     return instance
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from integration.conftest import Make
-from integration.driving import Dev
+from integration.driving import Dev, settle_hub_ports
 
 from devenv.credentials import Vault
 
@@ -23,7 +23,7 @@ BEFORE = "3c2384c5aae1"
 @pytest.fixture(scope="module")
 def older(make: Make) -> Dev:
     """An instance that is down, with a database of before the last migration and a user in it."""
-    dev = make("upgrade")
+    dev = settle_hub_ports(make("upgrade"))
     dev("hub")
     with hub_database(dev) as connection:
         connection.execute("insert into users (name, admin, cookie_id) values ('oldtimer', false, 'x')")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from integration.conftest import Make, poisoned_home
-from integration.driving import copy_checkout, furnish, python_for
+from integration.driving import copy_checkout, furnish, python_for, settle_hub_ports
 from integration.hub.conftest import Hub, api_port, servers_of, values_file, words_of
 from integration.hub.person import Kernel
 from integration.hub.test_isolation import TOOLS, call
@@ -32,10 +32,11 @@ def normal(make: Make, scratch: Path, machine_root: Path) -> Hub:
     furnish(data_root, machine_root, python)
     hook = {"singleuser": {"lifecycleHooks": {"postStart": {"exec": {"command": ["touch", "hooked"]}}}}}
     values_file(checkout / "jupyter" / "project_config.yaml", hook)
-    if account:
-        subprocess.run(["chown", "-Rh", account, place], check=True)
     variables: Mapping[str, str] = {"HOME": str(home), "HABARI_DATA_ROOT": ""}
     dev = make("normal", checkout=checkout, account=account, data_root=data_root, environ=variables)
+    settle_hub_ports(dev)
+    if account:
+        subprocess.run(["chown", "-Rh", account, place], check=True)
     dev.first = dev("hub")
     return Hub(dev)
 
