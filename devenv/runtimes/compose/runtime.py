@@ -112,8 +112,8 @@ class ComposeRuntime:
     def condition(self, service: Service, *, memory: bool = False) -> Condition:
         state = self._state(service)
         if state is None or not state.is_running:
-            # an engine that went down with the machine leaves containers that have ended
-            crashed = state is not None and not state.is_created and state.exit_code not in (0, 130, 137, 143)
+            # an orderly stop leaves no container
+            crashed = state is not None and not state.is_created
             return Condition(Phase.CRASHED if crashed else Phase.STOPPED)
         return Condition(
             Phase.RUNNING,
