@@ -381,5 +381,75 @@ def values_diff(
     level.diff_values(context.config.reporter, instance=instance, values=values or [], json=json)
 
 
+IMAGE_NAMES = "an image (postgres, s3, jupyter, hub, proxy, github, minio); may be given several times"
+
+
+@task(
+    name="build",
+    iterable=["name"],
+    help={
+        **JSON,
+        "name": f"{IMAGE_NAMES} (default: those of docker-compose.yaml and the hub)",
+        "from_": "registry (base images of a container registry) or mirrors (package mirrors alone)",
+        "verbose": COMMON["verbose"],
+    },
+)
+@_guarded
+def images_build(
+    context: Context,
+    name: list[str] | None = None,
+    from_: str = "registry",
+    json: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Build the images that are not built yet from what they are made of now; each gets the next version.
+
+    Example: ./dev images.build --from mirrors
+    """
+    from devenv.images import work
+
+    work.build(context.config.reporter, names=tuple(name or ()), origin=from_, json=json)
+
+
+@task(name="list", help={**JSON, "verbose": COMMON["verbose"]})
+@_guarded
+def images_list(context: Context, json: bool = False, verbose: bool = False) -> None:
+    """Show each image: version, size, age, and in what it differs from the pins.
+
+    Example: ./dev images.list
+    """
+    from devenv.images import work
+
+    work.listing(context.config.reporter, json=json)
+
+
+@task(
+    name="push",
+    iterable=["name"],
+    help={
+        **JSON,
+        "name": f"{IMAGE_NAMES} (default: all that are built)",
+        "repository": "where to, such as registry.example.org/habari",
+        "verbose": COMMON["verbose"],
+    },
+)
+@_guarded
+def images_push(
+    context: Context,
+    repository: str,
+    name: list[str] | None = None,
+    json: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Push the newest version of images; a version that is there already is never overwritten.
+
+    Example: ./dev images.push --repository registry.example.org/habari --name jupyter
+    """
+    from devenv.images import work
+
+    work.push(context.config.reporter, repository=repository, names=tuple(name or ()), json=json)
+
+
 namespace = Collection(up, hub, down, status, environment, logs, doctor, run, test, lint, lock)
 namespace.add_collection(Collection("values", values_check, values_render, values_diff))
+namespace.add_collection(Collection("images", images_build, images_list, images_push))

@@ -52,17 +52,21 @@ _HUB_LEVEL = (
 
 def generate() -> Credentials:
     """New random credentials; the admin's key id has the form of an AWS access key id."""
-    alphabet = string.ascii_uppercase + "234567"
     return Credentials(
         postgres_admin_password=secrets.token_urlsafe(24),
         hub_db_password=secrets.token_urlsafe(24),
         explore_db_password=secrets.token_urlsafe(24),
-        s3_admin_access_key_id="AKIA" + "".join(secrets.choice(alphabet) for _ in range(16)),
+        s3_admin_access_key_id=_access_key_id(),
         s3_admin_secret_access_key=secrets.token_urlsafe(30),
         s3_guard_token=secrets.token_urlsafe(24),
         jupyter_token=secrets.token_hex(24),
         **_hub_level(_HUB_LEVEL),
     )
+
+
+def _access_key_id() -> str:
+    alphabet = string.ascii_uppercase + "234567"
+    return "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16))
 
 
 def completed(credentials: Credentials) -> Credentials:
@@ -131,6 +135,11 @@ class Vault:
             self._store(generate())
         elif (whole := completed(self._loaded)) != self._loaded:
             self._store(whole)
+
+    def choose_s3_key(self) -> None:
+        """Make the IAM user's key before there is an S3 that could: one that is started takes it as given."""
+        if not self.current.s3_access_key_id:
+            self.keep_s3_key(_access_key_id(), secrets.token_urlsafe(30))
 
     def preview(self) -> Vault:
         """The same, completed with what a start would make, of which nothing is kept."""

@@ -13,7 +13,7 @@ from devenv.endpoints import View
 from devenv.errors import DevenvError, NotRunningError, UsageError
 from devenv.report import Reporter, State
 from devenv.runtimes.runtime import Phase
-from devenv.services import contract, hub_settings, notebook_environment
+from devenv.services import contract, hub_settings
 from devenv.services.github import GitHubService
 from devenv.services.jupyter import JupyterService
 from devenv.session import PROJECT_VALUES, SAMPLE_VALUES, Session
@@ -34,22 +34,25 @@ def up(
     json: bool,
 ) -> None:
     """Bring a level up, prove it, and say where it answers."""
-    session = _open(reporter, instance, level=level, values=_paths(values))
-    choice = session.choose_runtime(runtime)
+    session = _open(reporter, instance, level=level, values=_paths(values), runtime=runtime)
+    choice = session.choice
     if level == "hub":
         _tell_plan(reporter, session)
     with ExitStack() as block:
         block.enter_context(interrupts.orderly())
         session.require_room()
         block.enter_context(session.instance.lock(session.level.command, reporter.warn))
+        session.require_no_other_runtime()
         session.require_no_other_level()
         session.require_shareable()
         session.instance.create()
-        session.remember(choice)
+        session.remember()
         names = tuple(service.name for service in session.services)
         block.enter_context(reporter.progress(names, title=f"up {session.instance.id}"))
         session.runtime.prepare(session.own_services, reporter.step)
         session.vault.fill()
+        if choice.runtime == "compose":
+            session.vault.choose_s3_key()
         for note in session.claim_ports():
             reporter.warn(note)
         block.callback(session.runtime.release)
@@ -169,10 +172,9 @@ def execute(
     with interrupts.orderly(), reporter.progress((row,), title="run"):
         reporter.step(row, "starting", "starting a kernel")
         try:
-            done = notebooks.run(
+            done = session.runtime.run_notebook(
+                session.site,
                 file,
-                python=session.site.notebook_python,
-                env=notebook_environment.build(session.site, session.environ),
                 output=output,
                 timeout=timeout,
                 on_cell=lambda cell: reporter.step(row, "starting", f"cell {cell.number} of {cell.of}"),
@@ -228,8 +230,9 @@ def _open(
     *,
     level: str | None = None,
     values: tuple[Path, ...] | None = None,
+    runtime: str | None = None,
 ) -> Session:
-    session = Session.open(instance, level=level, values=values)
+    session = Session.open(instance, level=level, values=values, runtime=runtime)
     for notice in session.project.notices:
         reporter.warn(notice)
     return session
@@ -269,9 +272,7 @@ def _tell_plan(reporter: Reporter, session: Session) -> None:
 def _tell_runtime(reporter: Reporter, session: Session, runtime: str, why: str) -> None:
     reporter.note(f"runtime {runtime}: {why}")
     if runtime == "process" and docker_engine.answers(session.environ):
-        reporter.note(
-            "a Docker engine answers here: --runtime compose will run production's image (not there yet)"
-        )
+        reporter.note("a Docker engine answers here: ./dev up --runtime compose runs production's image")
 
 
 def _tell_result(reporter: Reporter, session: Session, *, started: bool, json: bool) -> None:

@@ -41,7 +41,7 @@ def for_uv(listing: str, environ: Mapping[str, str]) -> UvSettings:
 
     What ``environ`` already says to uv itself is left alone.
     """
-    pip = _effective(listing)
+    pip = effective(listing)
     said = {uv: pip[name] for name, uv in _AS_VARIABLE.items() if pip.get(name)}
     said |= _more_places(pip) | _certificates(pip, environ) | _connection(pip)
     arguments = ("--no-index",) if pip.get("no-index", "").lower() in {"1", "true", "yes", "on"} else ()
@@ -53,7 +53,8 @@ def masked(text: str) -> str:
     return _USER_INFO.sub(r"\1***@", text)
 
 
-def _effective(listing: str) -> dict[str, str]:
+def effective(listing: str) -> dict[str, str]:
+    """The options that ``pip install`` would follow, from the output of ``pip config list``."""
     found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for line in listing.splitlines():
         if match := _LINE.fullmatch(line.strip()):

@@ -86,10 +86,16 @@ class Session:
     environ: Mapping[str, str]
     asked_level: str | None = None
     asked_values: tuple[Path, ...] | None = None
+    asked_runtime: str | None = None
 
     @classmethod
     def open(
-        cls, instance: str | None = None, *, level: str | None = None, values: tuple[Path, ...] | None = None
+        cls,
+        instance: str | None = None,
+        *,
+        level: str | None = None,
+        values: tuple[Path, ...] | None = None,
+        runtime: str | None = None,
     ) -> Session:
         """Read the project of this checkout. ``instance`` is a name to use instead of the project's.
 
@@ -103,7 +109,7 @@ class Session:
         # the name of the instance names the project too, so that buckets and databases tell it apart
         wanted = project.load(CHECKOUT, {**environ, "HABARI_NAME": name} if name else environ)
         root = state.data_root(environ)
-        return cls(wanted, Instance(wanted.name, CHECKOUT, root), environ, level, values)
+        return cls(wanted, Instance(wanted.name, CHECKOUT, root), environ, level, values, runtime)
 
     @classmethod
     def open_to_stop(cls, instance: str | None) -> Session:
@@ -128,6 +134,11 @@ class Session:
 
     @cached_property
     def runtime(self) -> Runtime:
+        if self.choice.runtime == "compose":
+            # the Docker client takes longer to import than all the rest
+            from devenv.runtimes.compose import ComposeRuntime
+
+            return ComposeRuntime(self.instance)
         return ProcessRuntime(self.instance)
 
     @cached_property
@@ -145,6 +156,8 @@ class Session:
             view=self.runtime.view,
             notebook_python=environments.python(notebook),
             plan=lambda: self.plan,
+            stamps=self.instance.root if self.runtime.name == "process" else self.instance.root / "compose",
+            is_provisioned_at_start=self.runtime.name == "compose",
         )
 
     @cached_property
@@ -201,14 +214,17 @@ class Session:
         """On these services, or on those of the level."""
         return Stack(self.site, self.runtime, services or self.services, progress)
 
-    def choose_runtime(self, asked: str | None) -> Choice:
+    @cached_property
+    def choice(self) -> Choice:
         """What was asked for, else what this instance ran last, else the project file's, else process.
 
-        Raises UsageError for an unknown runtime, MissingError for one that is not built yet.
+        Raises UsageError for an unknown runtime.
         """
+        if self.asked_level == "hub":
+            return Choice("process", "the hub level needs no container")
         remembered = self._remembered.get("runtime")
         candidates = (
-            (asked, "asked for by --runtime"),
+            (self.asked_runtime, "asked for by --runtime"),
             (remembered, "this instance ran it last"),
             (self.project.runtime, f"{self.project.file or 'HABARI_RUNTIME'} says so"),
             ("process", "it needs Python alone"),
@@ -216,11 +232,6 @@ class Session:
         name, why = next((name, why) for name, why in candidates if name)
         if name not in RUNTIMES:
             raise UsageError(f"there is no runtime {name!r}", hint=f"Choose one of: {', '.join(RUNTIMES)}")
-        if name == "compose":
-            raise MissingError(
-                f"the compose runtime is not there yet ({why})",
-                hint="Use ./dev up --runtime process: the same contract without Docker",
-            )
         return Choice(name, why)
 
     def claim_ports(self) -> list[str]:
@@ -249,10 +260,23 @@ class Session:
     def _remembered(self) -> Mapping[str, Any]:
         return dict(state.read_json(self.instance.root / REMEMBERED) or {})
 
-    def remember(self, choice: Choice) -> None:
+    def remember(self) -> None:
         """Written down before anything starts, so that ``down`` knows what to look for."""
-        content = {"level": self.level.name, "runtime": choice.runtime}
+        content = {"level": self.level.name, "runtime": self.choice.runtime}
         state.write_json(self.instance.root / REMEMBERED, content)
+
+    def require_no_other_runtime(self) -> None:
+        """Raise ConflictError while this instance runs by another runtime than the chosen one."""
+        before = str(self._remembered.get("runtime") or self.choice.runtime)
+        if before == self.choice.runtime:
+            return
+        other = dataclasses.replace(self, asked_level=None, asked_runtime=before)
+        running = [s.name for s in other.own_services if other.condition(s).phase is Phase.RUNNING]
+        if running:
+            raise ConflictError(
+                f"{', '.join(running)} of {self.instance.id} run by the runtime {before}",
+                hint=f"./dev down first; its data stay, and {self.choice.runtime} has data of its own",
+            )
 
     def require_no_other_level(self) -> None:
         """Raise ConflictError while this instance runs what only another level has."""

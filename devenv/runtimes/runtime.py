@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from devenv.endpoints import Endpoint, View
+from devenv.notebooks import CellRan, Executed
 from devenv.report import Progress
 from devenv.services.service import Service, Site
 
@@ -90,6 +92,17 @@ class Runtime(Protocol):
 
     def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         """New log lines of these services as they come, without end."""
+
+    def run_notebook(
+        self,
+        site: Site,
+        file: Path,
+        *,
+        output: Path | None,
+        timeout: float | None,
+        on_cell: Callable[[CellRan], None],
+    ) -> Executed:
+        """Execute a notebook where Jupyter runs; :func:`devenv.notebooks.run` has the promise."""
 
     def close(self) -> None:
         """End what the runtime keeps for itself, unless one of its services runs."""

@@ -21,6 +21,10 @@ class PostgresService(Service):
     name = "postgres"
     stop = Stop(cluster.STOP_SIGNAL, 20)
 
+    def fingerprint(self, site: Site) -> str:
+        """Of what the server is provisioned with at its start; otherwise that happens while it runs."""
+        return _wanted(site) if site.is_provisioned_at_start else ""
+
     def answer(self, site: Site) -> str:
         """As the superuser: the explore role comes with provisioning."""
         ask.prove(self._superuser(site), name=site.instance.id)
@@ -29,6 +33,8 @@ class PostgresService(Service):
 
     def provision(self, site: Site) -> list[str]:
         """Roles and databases; skipped when the last time wanted the same and explore can still get in."""
+        if site.is_provisioned_at_start:
+            return []
         wanted = _wanted(site)
         stamp = read_json(_stamp_path(site)) or {}
         if stamp.get("wanted") == wanted and self._explore_gets_in(site):
@@ -73,7 +79,7 @@ class PostgresService(Service):
 
 
 def _stamp_path(site: Site) -> Path:
-    return site.instance.root / STAMP
+    return site.stamps / STAMP
 
 
 def _wanted(site: Site) -> str:

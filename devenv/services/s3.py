@@ -30,6 +30,13 @@ class S3Service(Service):
     def is_external(self, site: Site) -> bool:
         return site.project.s3.provider == "external"
 
+    def fingerprint(self, site: Site) -> str:
+        """Of what it is provisioned with at its start; otherwise that happens while it runs."""
+        if not site.is_provisioned_at_start:
+            return ""
+        asked = (site.project.buckets, site.project.public_writable, site.vault.current.s3_secret_access_key)
+        return hashlib.sha256(repr(asked).encode()).hexdigest()
+
     def answer(self, site: Site) -> str:
         if self.is_external(site):
             signed.reach(contract.s3_url(site, View.HOST))
@@ -45,6 +52,8 @@ class S3Service(Service):
 
     def provision(self, site: Site) -> list[str]:
         """Buckets, user, policy, key and seed by the real APIs; skipped when nothing can have changed."""
+        if site.is_provisioned_at_start and not self.is_external(site):
+            return []
         wanted = self._wanted(site)
         stamp = self._stamp_path(site)
         content = _stamp(site, wanted)
@@ -61,7 +70,7 @@ class S3Service(Service):
         if _user_key(site.vault.current) != outcome.user:
             site.vault.keep_s3_key(outcome.user.access_key_id, outcome.user.secret_access_key)
         self.notices = outcome.notices
-        stamp.parent.mkdir(exist_ok=True)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
         write_json(stamp, _stamp(site, wanted))
         return list(outcome.changes)
 
@@ -69,6 +78,11 @@ class S3Service(Service):
         try:
             _list(site, site.project.buckets.lake)
         except (NotRunningError, signed.NoAnswerError) as error:
+            raise NotYet(error.what) from error
+        except UnhealthyError as error:
+            if not site.is_provisioned_at_start:
+                raise
+            # it answers before it has provisioned itself
             raise NotYet(error.what) from error
 
     def admin(self, site: Site, view: View) -> dict[str, str]:
@@ -124,7 +138,7 @@ class S3Service(Service):
 
     @staticmethod
     def _stamp_path(site: Site) -> Path:
-        return site.instance.root / "s3" / STAMP
+        return site.stamps / "s3" / STAMP
 
 
 def _list(site: Site, bucket: str) -> None:

@@ -21,6 +21,8 @@ class Site:
 
     ``endpoint`` and ``view`` are the runtime's: a service never works out an address itself, and a
     notebook of this level asks as ``view``. ``plan`` reads the hub's values files when it is first asked.
+    ``stamps`` is the folder of what was provisioned here, and ``is_provisioned_at_start`` says that services
+    do it by themselves, as images do.
     """
 
     project: Project
@@ -30,6 +32,8 @@ class Site:
     view: View
     notebook_python: Path
     plan: Callable[[], Plan]
+    stamps: Path
+    is_provisioned_at_start: bool = False
 
 
 @dataclass(frozen=True)

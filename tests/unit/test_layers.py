@@ -17,7 +17,7 @@ PACKAGE = CHECKOUT / "devenv"
 ROWS = [
     "errors endpoints diagnosis interrupts formats yaml_lines pip_settings interpreters",
     "project report waiting commands state credentials processes trouble docker_engine",
-    "builds node environments seed notebooks s3 postgres values github hub",
+    "builds node environments seed notebooks s3 postgres values github hub images",
     "services",
     "runtimes",
     "stack session",

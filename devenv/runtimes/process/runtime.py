@@ -6,17 +6,19 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from devenv import commands, diagnosis, environments, processes, project
+from devenv import commands, diagnosis, environments, notebooks, processes, project
 from devenv.endpoints import Endpoint, View
 from devenv.errors import NotRunningError, UnhealthyError, UsageError, told_by
+from devenv.notebooks import CellRan, Executed
 from devenv.report import Progress
 from devenv.runtimes import ports
 from devenv.runtimes.process import logkeeper, logs, recipes, records
 from devenv.runtimes.runtime import Condition, Phase
+from devenv.services import notebook_environment
 from devenv.services.service import Service, Site, Stop
 from devenv.state import MARK_VARIABLE, Instance
 
@@ -167,6 +169,24 @@ class ProcessRuntime:
 
     def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         return logs.follow({service: self._instance.log(service) for service in services})
+
+    def run_notebook(
+        self,
+        site: Site,
+        file: Path,
+        *,
+        output: Path | None,
+        timeout: float | None,
+        on_cell: Callable[[CellRan], None],
+    ) -> Executed:
+        return notebooks.run(
+            file,
+            python=site.notebook_python,
+            env=notebook_environment.build(site, project.environment()),
+            output=output,
+            timeout=timeout,
+            on_cell=on_cell,
+        )
 
     def close(self) -> None:
         if records.any_running(self._instance):

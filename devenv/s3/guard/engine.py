@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import actions, bulk_delete, fixes, planes, storage, subresources
+from . import actions, bulk_delete, fixes, given_key, planes, storage, subresources
 from .answers import Answer, error_answer
 from .exits import MISSING, StartError
 from .journal import Journal, JournalDamagedError
@@ -68,6 +68,7 @@ def _assemble(settings: Settings, journal: Journal, kept: Storage) -> Any:
     fixes.install(s3)
     actions.install(app, iam_actions, s3)
     planes.install(app, iam_evaluator, s3, settings.root_access_key_id)
+    given_key.install(iam, settings.given_access_key_id, settings.given_secret_access_key)
 
     def save_iam() -> None:
         kept.save("iam", iam.get_state())

@@ -76,6 +76,7 @@ _RELIED_ON = (
     ("ministack.services.iam", "handle_request", "method path headers body query_params"),
     ("ministack.services.iam", "get_state", ""),
     ("ministack.services.iam", "load_persisted_state", "data"),
+    ("ministack.services.iam", "_access_keys", _DATA),
     ("ministack.services.sts", "handle_request", "method path headers body query_params"),
     ("ministack.services.sts", "_sessions", _DATA),
     (_APP, "app", "scope receive send"),

@@ -11,11 +11,15 @@ from .exits import WRONG_USE, StartError
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _MIN_SECRET = 16
+_OPTIONAL = {"log_level", "given_access_key_id", "given_secret_access_key"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one server is started with. Secrets stay out of the repr."""
+    """What one server is started with. Secrets stay out of the repr.
+
+    ``given_access_key_id`` and its secret are the key that the next CreateAccessKey hands out.
+    """
 
     host: str
     port: int
@@ -25,6 +29,8 @@ class Settings:
     admin_token: str = field(repr=False)
     instance: str
     log_level: str = "WARNING"
+    given_access_key_id: str = ""
+    given_secret_access_key: str = field(default="", repr=False)
 
 
 def read_settings(path: Path) -> Settings:
@@ -52,7 +58,7 @@ def read_settings(path: Path) -> Settings:
 
 def _problems(found: dict[str, object]) -> list[str]:
     names = {known.name for known in fields(Settings)}
-    missing = sorted(names - {"log_level"} - found.keys())
+    missing = sorted(names - _OPTIONAL - found.keys())
     unknown = sorted(found.keys() - names)
     problems = [f"{name} is missing" for name in missing] + [f"{name} is unknown" for name in unknown]
     texts = sorted(names & found.keys() - {"port"})
@@ -64,11 +70,21 @@ def _problems(found: dict[str, object]) -> list[str]:
         problems.append("port is not a number from 1 to 65535")
     if found.get("log_level", "WARNING") not in _LOG_LEVELS:
         problems.append(f"log_level is none of {', '.join(_LOG_LEVELS)}")
-    for name in ("root_secret_access_key", "admin_token"):
+    for name in ("root_secret_access_key", "admin_token", "given_secret_access_key"):
         value = found.get(name)
         if isinstance(value, str) and 0 < len(value) < _MIN_SECRET:
             problems.append(f"{name} is shorter than {_MIN_SECRET} characters")
-    key_id = found.get("root_access_key_id")
-    if isinstance(key_id, str) and (not key_id.isalnum() or key_id.isdigit() or len(key_id) < _MIN_SECRET):
-        problems.append("root_access_key_id is not 16 or more letters and digits")
+    for name in ("root_access_key_id", "given_access_key_id"):
+        key_id = found.get(name)
+        if isinstance(key_id, str) and not _is_key_id(key_id):
+            problems.append(f"{name} is not 16 or more letters and digits")
+    if ("given_access_key_id" in found) != ("given_secret_access_key" in found):
+        problems.append("given_access_key_id and given_secret_access_key go together")
+    elif "given_access_key_id" in found and found["given_access_key_id"] == found.get("root_access_key_id"):
+        problems.append("given_access_key_id is root's own")
     return problems
+
+
+def _is_key_id(text: str) -> bool:
+    """An account's number is taken for its root by the engine, so digits alone are none."""
+    return text.isalnum() and not text.isdigit() and len(text) >= _MIN_SECRET

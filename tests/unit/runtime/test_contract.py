@@ -57,6 +57,7 @@ def site(tmp_path: Path) -> Site:
         view=View.HOST,
         notebook_python=Path("/envs/notebook/bin/python"),
         plan=lambda: pytest.fail("Jupyter alone reads no values"),
+        stamps=instance.root,
     )
 
 

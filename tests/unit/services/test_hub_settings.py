@@ -60,6 +60,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Site]
             view=View.HOST,
             notebook_python=Path("/envs/notebook/bin/python"),
             plan=lambda: plan.read((values,)),
+            stamps=instance.root,
         )
 
     return site

@@ -1,0 +1,209 @@
+"""The compose runtime: containers of this instance's own compose project."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from devenv import diagnosis, project
+from devenv.endpoints import Endpoint, View
+from devenv.errors import NotRunningError, UnhealthyError, UsageError, told_by
+from devenv.notebooks import CellRan, Executed
+from devenv.report import Progress
+from devenv.runtimes import ports
+from devenv.runtimes.compose import notebook
+from devenv.runtimes.compose import project as compose
+from devenv.runtimes.compose.engine import Engine, State
+from devenv.runtimes.runtime import Condition, Phase
+from devenv.services import contract
+from devenv.services.service import Service, Site
+from devenv.state import Instance
+
+
+class ComposeRuntime:
+    """Services as containers. The engine keeps them running and knows them by their labels."""
+
+    name = "compose"
+    view = View.CONTAINER
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._environ = project.environment()
+        self._engine = Engine(self._environ)
+        self._services: tuple[Service, ...] = ()
+        self._creating = threading.Lock()
+        self._created: set[str] = set()
+
+    def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
+        known = ports.known(self._instance)
+        running = {
+            each.name: known[each.name]
+            for each in services
+            if each.name in known and self.condition(each).phase is Phase.RUNNING
+        }
+        return ports.claim(self._instance, tuple(each.name for each in services), fixed, running)[1]
+
+    def release(self) -> None:
+        ports.release(self._instance)
+
+    def prepare(self, services: tuple[Service, ...], progress: Progress) -> None:
+        """Check what all of it stands on; images are built by ``images.build``, never in passing."""
+        progress("engine", "starting", "asking the Docker engine")
+        version = self._engine.client.version()["Version"]
+        compose.require_compose(self._environ)
+        self._engine.require_own(self._instance.id, self._instance.id)
+        self._engine.require_images(compose.images(self._environ))
+        self._services = services
+        progress("engine", "ready", f"Docker {version}")
+
+    def start(self, site: Site, service: Service) -> bool:
+        if self.condition(service).phase is Phase.RUNNING:
+            return False
+        with self._creating:
+            # one call makes all: two at once would both make the network
+            if service.name not in self._created:
+                missing = [each for each in self._services if self.condition(each).phase is not Phase.RUNNING]
+                compose.write_notebook_file(site)
+                compose.create(site, missing or [service], self._environ)
+                self._created |= {each.name for each in missing}
+        self._engine.start(self._instance.id, compose.NAMES[service.name])
+        return True
+
+    def ensure_alive(self, service: Service) -> None:
+        state = self._state(service)
+        if state is not None and (state.is_running or state.is_created):
+            return
+        last = self._engine.tail(self._instance.id, compose.NAMES[service.name], 15)
+        if state is not None and state.was_killed_for_memory:
+            raise UnhealthyError(
+                f"{service.name} was killed: its container's memory was used up",
+                hint=f"Give it more: HABARI_{service.name.upper()}_MEMORY=4g ./dev up",
+                details=last,
+            )
+        for line in reversed(last):
+            if state and (told := told_by(line, state.exit_code)):
+                raise told
+        cause = diagnosis.of(last)
+        raise UnhealthyError(
+            f"{service.name} ended by itself" + (f": {cause.what}" if cause else ""),
+            hint=cause.mend
+            if cause
+            else f"Its last log lines are below; all of it: ./dev logs --service {service.name}",
+            details=last,
+        )
+
+    def is_listening(self, service: Service) -> bool:
+        """The engine publishes a port for nobody but the container of ours that runs."""
+        state = self._state(service)
+        return state is not None and state.is_running
+
+    def stop(self, service: Service) -> bool:
+        self._created.discard(service.name)
+        return self._engine.stop(self._instance.id, compose.NAMES[service.name], service.stop.seconds)
+
+    def end_guests(self, service: Service) -> int:
+        """None of these services starts anything for people outside its container."""
+        return 0
+
+    def condition(self, service: Service, *, memory: bool = False) -> Condition:
+        state = self._state(service)
+        if state is None or not state.is_running:
+            # an orderly stop leaves no container
+            crashed = state is not None and not state.is_created
+            return Condition(Phase.CRASHED if crashed else Phase.STOPPED)
+        return Condition(
+            Phase.RUNNING,
+            pid=state.pid,
+            since=_unix(state.since),
+            restarts=state.restarts,
+            memory=self._engine.memory(self._instance.id, compose.NAMES[service.name]) if memory else 0,
+            fingerprint=state.fingerprint,
+        )
+
+    def endpoint(self, service: str, view: View) -> Endpoint:
+        if service not in compose.NAMES:
+            raise NotRunningError(f"{service} does not run in containers", hint="Start it with ./dev hub")
+        if view is View.CONTAINER:
+            return Endpoint(compose.NAMES[service], compose.PORTS[service])
+        if view is View.POD:
+            raise UsageError("a pod cannot reach these containers", hint="Use --view container or host")
+        port = ports.known(self._instance).get(service)
+        if not port:
+            raise NotRunningError(f"{service} has no address yet", hint="Start it with ./dev up")
+        return Endpoint("127.0.0.1", port)
+
+    def tail(self, service: str, lines: int) -> tuple[str, ...]:
+        return self._engine.tail(self._instance.id, compose.NAMES[service], lines)
+
+    def notices(self, service: str) -> tuple[str, ...]:
+        return ()
+
+    def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        lines: queue.Queue[tuple[str, str] | None] = queue.Queue()
+
+        def read(service: str) -> None:
+            with contextlib.suppress(OSError):
+                for line in self._engine.follow(self._instance.id, compose.NAMES[service]):
+                    lines.put((service, line))
+            lines.put(None)
+
+        for service in services:
+            threading.Thread(target=read, args=(service,), daemon=True).start()
+        ended = 0
+        while ended < len(services):
+            found = lines.get()
+            if found is None:
+                ended += 1
+            else:
+                yield found
+
+    def run_notebook(
+        self,
+        site: Site,
+        file: Path,
+        *,
+        output: Path | None,
+        timeout: float | None,
+        on_cell: Callable[[CellRan], None],
+    ) -> Executed:
+        container = self._engine.container(self._instance.id, compose.NAMES["jupyter"])
+        if container is None:
+            raise NotRunningError("jupyter has no container", hint="Start it with ./dev up")
+        return notebook.run(
+            str(container.id),
+            file,
+            contract=contract.user(site, View.CONTAINER),
+            environ=self._environ,
+            output=output,
+            timeout=timeout,
+            on_cell=on_cell,
+        )
+
+    def close(self) -> None:
+        """Remove containers and network once nothing runs; the volumes stay."""
+        if not any(self._is_running(name) for name in compose.NAMES.values()):
+            compose.down(self._instance.id, self._environ)
+
+    def purge(self) -> None:
+        self._engine.require_own(self._instance.id, self._instance.id)
+        compose.down(self._instance.id, self._environ, volumes=True)
+
+    def _is_running(self, name: str) -> bool:
+        state = self._engine.state(self._instance.id, name)
+        return state is not None and state.is_running
+
+    def _state(self, service: Service) -> State | None:
+        name = compose.NAMES.get(service.name)
+        return self._engine.state(self._instance.id, name) if name else None
+
+
+def _unix(text: str) -> float:
+    """The engine writes nanoseconds, which Python does not read."""
+    whole, _, _ = text.partition(".")
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(f"{whole.rstrip('Z')}+00:00").timestamp()
+    return 0.0

@@ -1,0 +1,84 @@
+"""The S3 images under contract: the default one meets every row of the suite, MinIO the project's policy."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from integration.compose.conftest import CHECKOUT, Compose, Make, filled, free_port, without
+
+from devenv.images.engine import Engine
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+MINIO = "habari/minio:local"
+TRY = """
+import os, boto3, botocore
+s3, public, lake = boto3.client("s3"), os.environ["S3_BUCKET_NAME_PUBLIC"], os.environ["S3_BUCKET_NAME_LAKE"]
+for bucket, key in ((lake, "a"), (public, "a"), (public, ".s3keep"), (public, "xs3keep")):
+    try:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+        print("allowed")
+    except botocore.exceptions.ClientError as error:
+        print(error.response["Error"]["Code"])
+"""
+
+
+@pytest.fixture
+def suite_environment(images: Engine) -> Iterator[dict[str, str]]:
+    """A container of the S3 image, told to the contract suite as a service of one's own."""
+    port, name = free_port(), f"habari-test-{secrets.token_hex(4)}"
+    admin = {
+        "ACCESS_KEY_ID": f"AKIA{secrets.token_hex(8).upper()}",
+        "SECRET_ACCESS_KEY": secrets.token_hex(20),
+    }
+    variables = {
+        "AWS_ACCESS_KEY_ID": f"AKIA{secrets.token_hex(8).upper()}",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
+        "S3_GUARD_TOKEN": secrets.token_hex(20),
+        **{f"S3_ADMIN_{part}": value for part, value in admin.items()},
+    }
+    given = [word for name_value in variables.items() for word in ("--env", "=".join(name_value))]
+    published = ("--detach", "--name", name, "--publish", f"127.0.0.1:{port}:9000")
+    try:
+        assert images.run("run", *published, *given, "habari/s3:local").code == 0
+        wait = "for i in $(seq 300); do usable 2>/dev/null && exit 0; sleep 0.1; done; exit 1"
+        assert images.run("exec", name, "sh", "-c", wait).code == 0
+        told = {f"DEVENV_TEST_S3_ADMIN_{part}": value for part, value in admin.items()}
+        yield {**os.environ, **told, "DEVENV_TEST_S3_ENDPOINT": f"http://127.0.0.1:{port}"}
+    finally:
+        images.run("rm", "--force", "--volumes", name)
+
+
+def test_the_default_s3_meets_the_whole_contract_in_its_container(suite_environment: dict[str, str]) -> None:
+    argv = (sys.executable, "-m", "pytest", "-q", "tests/contract/s3", "-k", "external")
+    done = subprocess.run(
+        argv, cwd=CHECKOUT, env=suite_environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "S3 contract, external: " in done.stdout
+
+
+@pytest.fixture(scope="module")
+def minio(make: Make, images: Engine) -> Compose:
+    if images.image(MINIO) is None:
+        without(f"{MINIO} is not there: images/minio/Dockerfile tells how it is built", needs="minio")
+    compose = make("docker-compose.yaml", filled((CHECKOUT / "jupyter" / ".env.dist").read_text()))
+    compose.overlays = ("docker-compose.minio.yaml",)
+    scripts = compose.folder / "images" / "minio"
+    scripts.mkdir(parents=True)
+    (scripts / "start.sh").write_text((CHECKOUT / "images" / "minio" / "start.sh").read_text())
+    compose.up()
+    return compose
+
+
+def test_minio_enforces_the_projects_policy_and_keeps_it_over_a_kill(minio: Compose) -> None:
+    for _ in range(2):
+        said = minio("exec", "-T", "jupyter", "habari-start", "python", "-c", TRY).stdout.split()
+        assert said == ["allowed", "AccessDenied", "allowed", "AccessDenied"]
+        minio("kill", "--signal", "KILL", "s3")
+        minio.up()

@@ -1,0 +1,138 @@
+"""Nothing of how this machine reaches packages is in an image: no authority, no address, no credential."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import secrets
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.compose.conftest import without
+
+from devenv.images import bases, building, pins, sources
+from devenv.images.building import Build
+from devenv.images.engine import Engine
+from devenv.images.sources import Sources
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+PINS = pins.load()
+OURS = ("postgres", "s3", "jupyter")
+CHUNK = 8 << 20
+
+
+def saved(docker: Engine, reference: str, folder: Path) -> Path:
+    archive = folder / "image.tar"
+    assert docker.run("image", "save", "--output", archive, reference, timeout=300).code == 0
+    return archive
+
+
+def contents(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """Each file of each layer, and each file beside them (configuration, history), a chunk at a time."""
+    with tarfile.open(archive) as outer:
+        for member in outer:
+            stream = outer.extractfile(member)
+            if stream is None:
+                continue
+            head = stream.read(512)
+            stream.seek(0)
+            if head[257:262] == b"ustar":
+                with tarfile.open(fileobj=io.BufferedReader(stream), mode="r|") as layer:  # type: ignore[arg-type]
+                    yield from _files(layer)
+            else:
+                yield member.name, stream.read()
+
+
+def _files(layer: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    for member in layer:
+        yield f"name {member.name}", member.name.encode()
+        stream = layer.extractfile(member) if member.isfile() else None
+        tail = b""
+        while stream is not None and (chunk := stream.read(CHUNK)):
+            yield member.name, tail + chunk
+            tail = chunk[-256:]
+
+
+def found(archive: Path, *needles: bytes) -> set[str]:
+    pattern = re.compile(b"|".join(map(re.escape, needles)))
+    return {name for name, content in contents(archive) if pattern.search(content)}
+
+
+def authorities_of_this_machine() -> list[bytes]:
+    """A line of each certificate in this machine's bundle that Debian's own package does not have."""
+    bundle = sources.of_host(os.environ, PINS.suite).secrets["ca"].decode("ascii", "replace")
+    known = "".join(path.read_text() for path in Path("/usr/share/ca-certificates").rglob("*.crt"))
+    bodies = re.findall(r"-----BEGIN CERTIFICATE-----\n(.+?)-----END", bundle, re.DOTALL)
+    return [line.encode() for body in bodies if (line := body.splitlines()[5]) not in known]
+
+
+def test_what_a_build_is_handed_is_in_no_layer_and_no_history(images: Engine, tmp_path: Path) -> None:
+    """Built from nothing, with a mark in every secret and in a proxy's password."""
+    mark = f"canary-{secrets.token_hex(8)}"
+    host = sources.of_host(os.environ, PINS.suite)
+    marked = {
+        "apt_sources": host.secrets["apt_sources"] + f"# {mark}\n".encode(),
+        "apt_conf": host.secrets["apt_conf"] + f'Habari::Mark "{mark}";\n'.encode(),
+        "pip": (host.secrets["pip"] or b"[global]\n") + f"# {mark}\n".encode(),
+        "npm": f"; {mark}\n".encode() + host.secrets["npm"],
+        "ca": host.secrets["ca"] + f"# {mark}\n".encode() if host.secrets["ca"] else b"",
+    }
+    reference = f"habari/test-{secrets.token_hex(4)}:0.1"
+    environ = {**images.environ, "NO_PROXY": f"localhost,{mark}"}
+    # the step that is repeated is the one with the secrets, so the cache may not answer for it
+    image = PINS.images["s3"]
+    build = Build(image, bases.debian(PINS).reference, (reference,), {"habari.test": "yes"})
+    proxies = Sources(marked, (*host.proxies, "NO_PROXY"))
+    engine = Engine(environ, images.builder)
+    try:
+        with proxies.files() as files:
+            words = list(building.command(engine, build, proxies, files))
+            words.insert(3, "--no-cache")
+            done = engine.run(*words[1:], timeout=600)
+        assert done.code == 0, done.stderr[-3000:]
+        archive = saved(engine, reference, tmp_path)
+        assert "opt/app/start.py" in found(archive, b"S3_GUARD_TOKEN")  # the search does look into layers
+        assert found(archive, mark.encode()) == set()
+        assert mark not in engine.run("image", "history", "--no-trunc", reference).stdout
+        assert mark not in engine.run("image", "inspect", reference).stdout
+    finally:
+        engine.run("image", "rm", "--force", reference)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_image_has_this_machines_authorities(images: Engine, tmp_path: Path, name: str) -> None:
+    lines = authorities_of_this_machine()
+    if not lines:
+        pytest.skip("this machine trusts nobody but Debian's own authorities: there is nothing to look for")
+    assert found(saved(images, f"habari/{name}:local", tmp_path), *lines) == set()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_image_is_configured_for_a_package_index(images: Engine, name: str) -> None:
+    """apt, pip and npm have no settings in it; made from mirrors, even apt's own list is empty."""
+    stored = images.image(f"habari/{name}:local")
+    if stored is None or stored.labels.get("habari.from") != "mirrors":
+        without(f"habari/{name}:local was not built from mirrors")
+    settings = "/etc/pip.conf /root/.config /root/.pip /root/.npmrc /root/.cache /run/secrets"
+    lists = "/etc/apt/sources.list* /etc/apt/auth.conf*"
+    assert shell(images, name, f"find {settings} {lists} -type f -size +0 2>/dev/null; true") == ""
+    assert "://" not in shell(images, name, "cat /etc/apt/apt.conf.d/*")
+
+
+def shell(docker: Engine, name: str, script: str) -> str:
+    image = f"habari/{name}:local"
+    done = docker.run("run", "--rm", "--user", "0", "--entrypoint", "sh", image, "-c", script)
+    assert done.code == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_history_tells_an_address_or_a_secret(images: Engine, name: str) -> None:
+    history = images.run("image", "history", "--no-trunc", f"habari/{name}:local").stdout
+    addresses = {line.split()[2] for line in sources.apt_sources(os.environ, PINS.suite).splitlines()}
+    assert not [address for address in addresses if address in history]
+    assert not re.search(r"(?i)(password|token|secret)\s*[=:]\s*\S{8,}", history)

@@ -1,0 +1,71 @@
+"""One place for pins, and Dockerfiles that engines from 20.10 on build without a network of their own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from devenv.errors import UsageError
+from devenv.images import pins
+from devenv.images.pins import CHECKOUT
+
+PINS = pins.load()
+COMPOSE = [CHECKOUT / "docker-compose.yaml", CHECKOUT / "docker-compose.postgres.yaml"]
+
+
+@pytest.mark.parametrize("name", PINS.images)
+def test_a_dockerfiles_default_base_is_the_pinned_one(name: str) -> None:
+    image = PINS.images[name]
+    assert re.findall(r"^ARG BASE=(\S+)$", image.dockerfile.read_text(), re.MULTILINE) == [
+        PINS.bases[image.base]
+    ]
+
+
+@pytest.mark.parametrize("file", COMPOSE, ids=lambda file: file.name)
+def test_a_compose_files_default_bases_are_the_pinned_ones(file: Path) -> None:
+    named = set(re.findall(r"BASE: \$\{\w+:-(\S+)\}", file.read_text()))
+    assert named
+    assert named <= set(PINS.bases.values())
+
+
+@pytest.mark.parametrize("kind", PINS.bases)
+def test_a_base_is_a_dated_tag(kind: str) -> None:
+    assert re.search(r":.*20\d\d-?\d\d-?\d\d", PINS.bases[kind])
+
+
+BREAKS_OLD_ENGINES = {
+    "a syntax line asks a registry for a front end": r"^# *syntax *=",
+    "heredocs need a newer front end": r"<<-?['\"]?[A-Z]",
+    "COPY --link needs a newer front end": r"--link",
+    "a named context needs buildx 0.8": r"--from=\w+:",
+    "ADD fetches from an address": r"^ADD ",
+}
+
+
+@pytest.mark.parametrize("why", BREAKS_OLD_ENGINES)
+@pytest.mark.parametrize("name", PINS.images)
+def test_a_dockerfile_has_nothing_that_old_engines_do_not_know(name: str, why: str) -> None:
+    text = PINS.images[name].dockerfile.read_text()
+    assert not re.search(BREAKS_OLD_ENGINES[why], text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", PINS.images)
+def test_every_step_that_installs_gets_the_hosts_secrets(name: str) -> None:
+    text = PINS.images[name].dockerfile.read_text().replace("\\\n", " ")
+    needed = {"apt-install": "apt_sources apt_conf ca", "pip-install": "pip ca", "npm-install": "npm ca"}
+    steps = [line for line in text.splitlines() if line.startswith("RUN ")]
+    for step in steps:
+        for script, secrets in needed.items():
+            if script in step:
+                assert [each for each in secrets.split() if f"type=secret,id={each}" not in step] == []
+
+
+def test_an_unknown_image_is_told_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="Did you mean jupyter"):
+        PINS.chosen(["jupiter"])
+
+
+def test_no_name_means_every_image() -> None:
+    assert [image.name for image in PINS.chosen([])] == list(PINS.images)
