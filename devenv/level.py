@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -40,6 +41,7 @@ def up(
         _tell_plan(reporter, session)
     with ExitStack() as block:
         block.enter_context(interrupts.orderly())
+        session.require_reachable()
         session.require_room()
         block.enter_context(session.instance.lock(session.level.command, reporter.warn))
         session.require_no_other_runtime()
@@ -72,7 +74,7 @@ def up(
         )
     for notice in session.notices():
         reporter.warn(notice)
-    _tell_runtime(reporter, session, choice.runtime, choice.why)
+    _tell_runtime(reporter, session)
     _tell_result(reporter, session, started=started, json=json)
 
 
@@ -86,7 +88,8 @@ def down(reporter: Reporter, *, instance: str | None, purge: bool, json: bool) -
         stopped = session.stack(reporter.step, session.stoppable).down()
         session.runtime.close()
         if purge:
-            session.runtime.purge()
+            for runtime in session.used_runtimes:
+                runtime.purge()
         purged = session.instance.purge() if purge else False
     if json:
         reporter.data({"instance": session.instance.id, "stopped": stopped, "purged": purged})
@@ -94,7 +97,7 @@ def down(reporter: Reporter, *, instance: str | None, purge: bool, json: bool) -
     if purged:
         reporter.result(f"Everything of {session.instance.id} was deleted.")
     elif stopped:
-        reporter.result(f"Stopped. The data of {session.instance.id} stay in {session.instance.root}.")
+        reporter.result(f"Stopped. The data of {session.instance.id} stay in {session.runtime.data_place}.")
     else:
         reporter.result(f"Nothing of {session.instance.id} was running.")
     if purge and session.project.jupyter_home:
@@ -126,7 +129,10 @@ def environment(reporter: Reporter, *, instance: str | None, form: str, view: st
     seen_from = _one_of(View, view, "view")
     if role not in ROLES:
         raise UsageError(f"there is no role {role!r}", hint=f"Choose one of: {', '.join(ROLES)}")
-    _require_running(session)
+    if seen_from is View.CONTAINER and session.choice.runtime != "compose":
+        session = _for_containers(reporter, session)
+    else:
+        _require_running(session)
     variables = contract.user(session.site, seen_from)
     if role == "admin":
         for service in session.services:
@@ -238,6 +244,16 @@ def _open(
     return session
 
 
+def _for_containers(reporter: Reporter, session: Session) -> Session:
+    """The same instance as docker-compose.yaml by hand would run it; its key is made when there is none."""
+    with session.instance.lock("./dev env", reporter.warn):
+        session.instance.create()
+        session.vault.fill()
+        session.vault.choose_s3_key()
+    reporter.note("addresses in the network of docker-compose.yaml, which has data of its own")
+    return dataclasses.replace(session, asked_level="jupyter", asked_runtime="compose")
+
+
 def _require_running(session: Session) -> None:
     """Raise NotRunningError unless every service runs."""
     missing = [s.name for s in session.own_services if session.condition(s).phase is not Phase.RUNNING]
@@ -269,9 +285,13 @@ def _tell_plan(reporter: Reporter, session: Session) -> None:
         reporter.note(f"no meaning without a cluster: {keys} (./dev values.diff says why)")
 
 
-def _tell_runtime(reporter: Reporter, session: Session, runtime: str, why: str) -> None:
-    reporter.note(f"runtime {runtime}: {why}")
-    if runtime == "process" and docker_engine.answers(session.environ):
+def _tell_runtime(reporter: Reporter, session: Session) -> None:
+    choice = session.choice
+    reporter.note(f"runtime {choice.runtime}: {choice.why}")
+    for other in session.used_runtimes:
+        if other.name != choice.runtime:
+            reporter.note(f"the data of the runtime {other.name} are its own, and stay in {other.data_place}")
+    if choice.runtime == "process" and docker_engine.answers(session.environ):
         reporter.note("a Docker engine answers here: ./dev up --runtime compose runs production's image")
 
 

@@ -134,7 +134,16 @@ class Session:
 
     @cached_property
     def runtime(self) -> Runtime:
-        if self.choice.runtime == "compose":
+        return self._runtime_called(self.choice.runtime)
+
+    @property
+    def used_runtimes(self) -> tuple[Runtime, ...]:
+        """All that this instance ever ran by: each may keep data of its own."""
+        names = {*self._remembered.get("runtimes", ()), self._remembered.get("runtime", self.choice.runtime)}
+        return tuple(self._runtime_called(name) for name in RUNTIMES if name in names)
+
+    def _runtime_called(self, name: str) -> Runtime:
+        if name == "compose":
             # the Docker client takes longer to import than all the rest
             from devenv.runtimes.compose import ComposeRuntime
 
@@ -262,7 +271,9 @@ class Session:
 
     def remember(self) -> None:
         """Written down before anything starts, so that ``down`` knows what to look for."""
-        content = {"level": self.level.name, "runtime": self.choice.runtime}
+        chosen = self.choice.runtime
+        used = {*self._remembered.get("runtimes", ()), self._remembered.get("runtime", chosen), chosen}
+        content = {"level": self.level.name, "runtime": chosen, "runtimes": sorted(used)}
         state.write_json(self.instance.root / REMEMBERED, content)
 
     def require_no_other_runtime(self) -> None:
@@ -303,6 +314,15 @@ class Session:
         if self.level.name == "hub" and os.geteuid() == 0:
             environments.require_shareable(environments.locate("notebook", self.instance.data_root))
 
+    def require_reachable(self) -> None:
+        """Raise UsageError for an S3 endpoint of one's own that a container could not reach."""
+        endpoint = self.project.s3.endpoint
+        if self.choice.runtime == "compose" and endpoint and _is_loopback(endpoint):
+            raise UsageError(
+                f"{endpoint} is the container itself when a container asks for it",
+                hint="Give s3.endpoint an address that both reach, or choose ./dev up --runtime process",
+            )
+
     def require_room(self) -> None:
         """Raise MissingError when the disk of the state folder is as good as full."""
         free = trouble.free_bytes(self.instance.root)
@@ -312,6 +332,13 @@ class Session:
                 f" of the {NEEDED_BYTES // 2**20} that are needed",
                 hint="Free some space there, or set HABARI_DATA_ROOT to a folder on another disk",
             )
+
+
+def _is_loopback(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    host = urlsplit(url).hostname or ""
+    return host == "::1" or host.startswith("127.") or f".{host}".endswith(".localhost")
 
 
 def _check_instance(name: str) -> None:

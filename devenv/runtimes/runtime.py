@@ -43,6 +43,10 @@ class Runtime(Protocol):
     name: str
     view: View
 
+    @property
+    def data_place(self) -> str:
+        """Where the data of its services lie, in words for a person."""
+
     def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
         """Give every service an address before any starts; notes for the person about other ports.
 

@@ -31,7 +31,11 @@ _DISK_FULL = re.compile(r"no space left on device", re.IGNORECASE)
 def variables(site: Site, services: Sequence[Service]) -> dict[str, str]:
     """What docker-compose.yaml wants to be told; secrets stay in the environment of the CLI."""
     project, secrets = site.project, site.vault.current
-    ports = {_PORT_VARIABLES[name]: str(site.endpoint(name, View.HOST).port) for name in _PORT_VARIABLES}
+    ports = {
+        variable: str(site.endpoint(name, View.HOST).port)
+        for name, variable in _PORT_VARIABLES.items()
+        if not (name == "s3" and project.s3.endpoint)
+    }
     fingerprints = {f"HABARI_FINGERPRINT_{each.name.upper()}": each.fingerprint(site) for each in services}
     return {
         "HABARI_COMPOSE_PROJECT": site.instance.id,

@@ -38,6 +38,10 @@ class ComposeRuntime:
         self._creating = threading.Lock()
         self._created: set[str] = set()
 
+    @property
+    def data_place(self) -> str:
+        return f"the Docker volumes {self._instance.id}_*"
+
     def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
         known = ports.known(self._instance)
         running = {

@@ -38,6 +38,10 @@ class ProcessRuntime:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
 
+    @property
+    def data_place(self) -> str:
+        return str(self._instance.root)
+
     def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
         running: dict[str, int] = {}
         known = ports.known(self._instance)

@@ -228,6 +228,14 @@ def test_env_can_be_evaluated_by_a_shell(shared: Dev) -> None:
     assert said.stdout == f"{shared.name}-lake\n"
 
 
+def test_env_for_containers_is_what_the_compose_file_reads(shared: Dev) -> None:
+    inside = shared("env", "--view", "container", "--json").json()
+
+    assert inside["AWS_ENDPOINT_URL"] == "http://s3:9000"
+    assert f"@explore-db:5432/{inside['EXPLORE_DB_NAME']}" in inside["EXPLORE_DB_URL"]
+    assert inside["AWS_ACCESS_KEY_ID"] == shared.contract()["AWS_ACCESS_KEY_ID"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
