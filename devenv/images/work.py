@@ -155,10 +155,11 @@ def _rows(docker: Engine, pinned: Pins, image: Image) -> Iterable[dict[str, Any]
     if not versioned:
         yield _row(image.name, "", None, f"not built: ./dev images.build --name {image.name}")
     for place, (version, stored) in enumerate(versioned):
-        yield _row(image.name, version, stored, "superseded" if place else _difference(pinned, image, stored))
+        yield _row(image.name, version, stored, "superseded" if place else difference(pinned, image, stored))
 
 
-def _difference(pinned: Pins, image: Image, stored: Stored) -> str:
+def difference(pinned: Pins, image: Image, stored: Stored) -> str:
+    """In what an image differs from what would be built now, by its base or its files; "" when in nothing."""
     origin = stored.labels.get("habari.from", "registry")
     plan = _plan(pinned, image, origin if origin in ORIGINS else "registry")
     if stored.labels.get("habari.base") != plan.base.reference:

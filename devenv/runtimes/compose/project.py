@@ -82,8 +82,8 @@ def images(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: services[name]["image"] for name in NAMES.values() if name in services}
 
 
-def require_compose(environ: Mapping[str, str]) -> None:
-    """Raise MissingError unless a compose of version 2.20 or newer is at hand."""
+def require_compose(environ: Mapping[str, str]) -> str:
+    """The version of compose. Raises MissingError unless it is at hand, 2.20 or newer."""
     hint = "Install the plugin (Debian: docker-compose; else https://docs.docker.com/compose/install/)"
     try:
         done = commands.run(("docker", "compose", "version", "--short"), env=environ, timeout=30, check=False)
@@ -96,6 +96,7 @@ def require_compose(environ: Mapping[str, str]) -> None:
     found = tuple(int(part) for part in re.findall(r"\d+", done.stdout)[:2])
     if found < OLDEST:
         raise MissingError(f"docker compose is {done.stdout.strip()}, 2.20 is needed", hint=hint)
+    return done.stdout.strip()
 
 
 def create(site: Site, services: Sequence[Service], environ: Mapping[str, str]) -> None:
