@@ -1,4 +1,4 @@
-"""An engine, our images on it, and projects that are gone after the tests."""
+"""An engine, our images on it, one instance that is up by it, and projects that are gone after the tests."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.driving import Dev, free_ports
 
 from devenv import report
 from devenv.errors import DevenvError, MissingError
@@ -24,6 +25,8 @@ from devenv.images.engine import Engine
 CHECKOUT = Path(__file__).resolve().parents[3]
 SERVICES = ("s3", "explore-db", "jupyter")
 DATABASES = ("hub-db", "explore-db")
+# What names the engine to Docker's client.
+ENGINE_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
 def without(what: str, needs: str = "docker") -> None:
@@ -53,6 +56,24 @@ def images(docker: Engine) -> Engine:
     except DevenvError as error:
         without("\n".join((str(error), *error.details)))
     return docker
+
+
+@pytest.fixture(scope="session")
+def contained(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The person's environment, with this machine's engine in it: its name may be in nothing else."""
+    return {**environ, **{name: os.environ[name] for name in ENGINE_VARIABLES if name in os.environ}}
+
+
+@pytest.fixture(scope="session")
+def shared(images: Engine, data_root: Path, contained: Mapping[str, str]) -> Iterator[Dev]:
+    """One instance that is up by this runtime; a test that breaks it heals it again."""
+    own = {**contained, "HABARI_DATA_ROOT": str(data_root)}
+    dev = Dev("contained", data_root, own, ports=free_ports())
+    try:
+        dev.first = dev("up", "--runtime", "compose", "--verbose")
+        yield dev
+    finally:
+        dev.destroy()
 
 
 @dataclass
@@ -133,11 +154,11 @@ def filled(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-Make = Callable[..., Compose]
+ByHand = Callable[..., Compose]
 
 
 @pytest.fixture(scope="module")
-def make(images: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+def by_hand(images: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
     """Make projects; each is destroyed at the end of the module, and then nothing of it may be left."""
     made: list[Compose] = []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from integration.compose.conftest import CHECKOUT, SERVICES, Compose, Make, filled
+from integration.compose.conftest import CHECKOUT, SERVICES, ByHand, Compose, filled
 
 from devenv.endpoints import Endpoint
 from devenv.services import kernel
@@ -36,8 +36,8 @@ print(open(os.path.expanduser("~/kept.txt")).read())
 
 
 @pytest.fixture(scope="module")
-def stack(make: Make) -> Compose:
-    compose = make(FILE, filled((CHECKOUT / "jupyter" / ".env.dist").read_text()))
+def stack(by_hand: ByHand) -> Compose:
+    compose = by_hand(FILE, filled((CHECKOUT / "jupyter" / ".env.dist").read_text()))
     compose.up()
     return compose
 
@@ -133,8 +133,8 @@ def test_what_was_acknowledged_is_there_after_down_and_up(stack: Compose) -> Non
     assert python(stack, READ).split() == ["stopped"] * 3
 
 
-def test_a_new_key_in_the_file_is_the_key_from_then_on(make: Make) -> None:
-    compose = make(FILE, filled((CHECKOUT / "jupyter" / ".env.dist").read_text()))
+def test_a_new_key_in_the_file_is_the_key_from_then_on(by_hand: ByHand) -> None:
+    compose = by_hand(FILE, filled((CHECKOUT / "jupyter" / ".env.dist").read_text()))
     compose("up", "--detach", "--wait", "--wait-timeout", "120", "s3", "explore-db")
     other = filled((CHECKOUT / "jupyter" / ".env.dist").read_text())
     (compose.folder / "jupyter" / ".env").write_text(other)
@@ -149,8 +149,10 @@ def test_a_new_key_in_the_file_is_the_key_from_then_on(make: Make) -> None:
 
 
 @pytest.mark.parametrize("service", ["s3", "explore-db"])
-def test_an_empty_secret_ends_the_service_with_the_command_that_fills_it(make: Make, service: str) -> None:
-    compose = make(FILE, (CHECKOUT / "jupyter" / ".env.dist").read_text())
+def test_an_empty_secret_ends_the_service_with_the_command_that_fills_it(
+    by_hand: ByHand, service: str
+) -> None:
+    compose = by_hand(FILE, (CHECKOUT / "jupyter" / ".env.dist").read_text())
     assert compose("up", "--detach", "--wait", "--wait-timeout", "60", service, check=False).returncode != 0
     said = compose("logs", "--no-color", "--no-log-prefix", service).stdout.strip().splitlines()
     assert len(said) == 1

@@ -7,7 +7,7 @@ import secrets
 import psutil
 import psycopg
 import pytest
-from integration.compose.conftest import DATABASES, Compose, Make
+from integration.compose.conftest import DATABASES, ByHand, Compose
 
 from devenv.images.engine import Engine
 
@@ -18,8 +18,8 @@ PORTS = {"hub-db": "HUB_DB_PORT", "explore-db": "EXPLORE_DB_PORT"}
 
 
 @pytest.fixture(scope="module")
-def databases(make: Make) -> Compose:
-    compose = make(
+def databases(by_hand: ByHand) -> Compose:
+    compose = by_hand(
         FILE,
         HABARI_HUB_DB_PASSWORD=secrets.token_hex(12),
         # what a shell and a connection string would stumble over
@@ -99,8 +99,8 @@ def test_a_changed_password_is_the_password_from_then_on(databases: Compose) -> 
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_an_empty_password_ends_the_service_with_the_command_that_fills_it(make: Make) -> None:
-    compose = make(FILE)
+def test_an_empty_password_ends_the_service_with_the_command_that_fills_it(by_hand: ByHand) -> None:
+    compose = by_hand(FILE)
     assert compose("up", "--detach", "--wait", "--wait-timeout", "60", check=False).returncode != 0
     said = compose("logs", "--no-color", "--no-log-prefix", "hub-db").stdout.strip().splitlines()
     assert len(said) == 1

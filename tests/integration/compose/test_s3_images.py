@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from integration.compose.conftest import CHECKOUT, Compose, Make, filled, free_port, without
+from integration.compose.conftest import CHECKOUT, ByHand, Compose, filled, free_port, without
 
 from devenv.images.engine import Engine
 
@@ -64,10 +64,10 @@ def test_the_default_s3_meets_the_whole_contract_in_its_container(suite_environm
 
 
 @pytest.fixture(scope="module")
-def minio(make: Make, images: Engine) -> Compose:
+def minio(by_hand: ByHand, images: Engine) -> Compose:
     if images.image(MINIO) is None:
         without(f"{MINIO} is not there: images/minio/Dockerfile tells how it is built", needs="minio")
-    compose = make("docker-compose.yaml", filled((CHECKOUT / "jupyter" / ".env.dist").read_text()))
+    compose = by_hand("docker-compose.yaml", filled((CHECKOUT / "jupyter" / ".env.dist").read_text()))
     compose.overlays = ("docker-compose.minio.yaml",)
     scripts = compose.folder / "images" / "minio"
     scripts.mkdir(parents=True)
