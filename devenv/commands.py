@@ -100,11 +100,13 @@ def stream(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     on_stdout: Callable[[str], None] | None = None,
+    holds_stdin: bool = False,
 ) -> int:
     """Run a program and hand over each line of its standard error as it comes; return its exit code.
 
     Standard output goes to ``on_stdout``, or to ``on_line`` too when that is not given. Whatever
-    interrupts the wait (Ctrl-C) ends the program first.
+    interrupts the wait (Ctrl-C) ends the program first. With ``holds_stdin`` its standard input ends
+    when this process does, however that ends.
     """
     words = _announce(argv)
     try:
@@ -112,7 +114,7 @@ def stream(
             words,
             env=None if env is None else dict(env),
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if holds_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if on_stdout else subprocess.STDOUT,
             text=True,
@@ -207,7 +209,7 @@ def _pump(
             child.wait()
         raise
     finally:
-        for pipe in (child.stdout, child.stderr):
+        for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe:
                 pipe.close()
 

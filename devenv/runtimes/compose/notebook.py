@@ -12,6 +12,18 @@ from devenv.notebooks import CellRan, Executed, Transcript, check
 
 PYTHON = "/opt/habari/bin/python"
 SCRIPT = "/opt/habari/bin/execute_notebook.py"
+# An exec goes on when its client is gone. This one's standard input is ours, and the run ends with it.
+_GUARDED = """
+exec 3<&0
+"$@" </dev/null 3<&- &
+run=$!
+{ read -r _ <&3; kill "$run"; } >/dev/null 2>&1 &
+watch=$!
+wait "$run"
+code=$?
+kill "$watch" 2>/dev/null
+exit "$code"
+"""
 
 
 def run(
@@ -35,19 +47,15 @@ def run(
     _docker(("exec", container, "mkdir", "-m", "0700", folder), environ)
     transcript = Transcript(file, contract, on_cell)
     options = [*(("--output", result) if output else ()), *(("--timeout", f"{timeout:g}") if timeout else ())]
-    words = ("docker", "exec", "--workdir", folder, container, PYTHON, SCRIPT, inside, *options)
+    script = ("bash", "-c", _GUARDED, "run", PYTHON, SCRIPT, inside, *options)
+    words = ("docker", "exec", "--interactive", "--workdir", folder, container, *script)
     try:
         _docker(("exec", "--interactive", container, "tee", inside), environ, stdin=file.read_text("utf-8"))
-        code = commands.stream(words, transcript.take, env=environ)
+        code = commands.stream(words, transcript.take, env=environ, holds_stdin=True)
         if output:
             _take_out(container, result, output, environ)
     finally:
-        # an exec goes on when its client is gone: what runs in the folder ends with it
-        commands.run(
-            ("docker", "exec", container, "sh", "-c", f"pkill -f {folder}; rm -rf {folder}"),
-            env=environ,
-            check=False,
-        )
+        commands.run(("docker", "exec", container, "rm", "-rf", folder), env=environ, check=False)
     return transcript.conclude(code, output)
 
 
