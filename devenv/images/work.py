@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from devenv import project
+from devenv import project, state
 from devenv.errors import ConflictError, DevenvError, NotRunningError, UsageError
 from devenv.images import bases, building, content, engine, pins, sources, versions
 from devenv.images.engine import Engine, Stored
@@ -43,14 +46,18 @@ def build(
     docker = engine.connect(project.environment())
     rows = tuple(image.name for image in chosen)
     results = []
-    with reporter.progress((*((BASE,) if origin == "mirrors" else ()), *rows), title=f"images from {origin}"):
+    title = f"images from {origin}"
+    # apt, pip and npm are asked only when there is something to build
+    host = functools.cache(lambda: sources.of_host(docker.environ, pinned.suite))
+    with (
+        _one_at_a_time(docker.environ, reporter.warn),
+        reporter.progress((*((BASE,) if origin == "mirrors" else ()), *rows), title=title),
+    ):
         if origin == "mirrors" or BASE in names:
             with _told(reporter, BASE) as say:
                 made = bases.make_debian(docker, pinned, say)
                 reporter.step(BASE, "ready", "made" if made else "is there")
-        host = sources.of_host(docker.environ, pinned.suite) if chosen else None
         for image in chosen:
-            assert host is not None
             with _told(reporter, image.name) as say:
                 results.append(_build_one(docker, pinned, image, origin, host, say))
                 reporter.step(image.name, "ready", results[-1]["detail"])
@@ -104,8 +111,27 @@ def push(reporter: Reporter, *, repository: str = "", names: Sequence[str] = (),
         reporter.result("\n".join(f"{each['reference']}  {each['detail']}" for each in results))
 
 
+@contextlib.contextmanager
+def _one_at_a_time(environ: Mapping[str, str], on_wait: Callable[[str], None]) -> Iterator[None]:
+    """Two builds beside one another would both take the version that follows."""
+    path = state.data_root(environ) / "locks" / "images.lock"
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            on_wait("another command builds images; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def _build_one(
-    docker: Engine, pinned: Pins, image: Image, origin: str, host: sources.Sources, say: Callable[[str], None]
+    docker: Engine,
+    pinned: Pins,
+    image: Image,
+    origin: str,
+    host: Callable[[], sources.Sources],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     plan = _plan(pinned, image, origin)
     repository = f"{pinned.repository}/{image.name}"
@@ -126,7 +152,7 @@ def _build_one(
         "habari.from": origin,
     }
     # The distributions of a registry's Jupyter images are not Debian's.
-    own = host if origin == "mirrors" or image.base == "debian" else host.without("apt_sources")
+    own = host() if origin == "mirrors" or image.base == "debian" else host().without("apt_sources")
     begun = time.monotonic()
     building.run(docker, building.Build(image, plan.base.reference, references, labels), own, say)
     return _result(image, references[0], f"built in {time.monotonic() - begun:.0f} s", built=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,8 @@ S3 = PINS.images["s3"]
 
 
 @pytest.fixture
-def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
+def docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeDocker:
+    monkeypatch.setenv("HABARI_DATA_ROOT", str(tmp_path))
     fake = FakeDocker()
     monkeypatch.setattr(commands, "run", fake.run)
     monkeypatch.setattr(commands, "stream", fake.stream)
@@ -76,6 +80,29 @@ def test_the_same_image_from_mirrors_is_another_one(docker: FakeDocker) -> None:
     docker.add(bases.debian(PINS).reference, habari_image="base")
     told(work.build, names=["s3"], origin="mirrors")
     assert docker.built() == ["habari/s3:0.2"]
+
+
+def test_an_unchanged_image_asks_nobody_for_packages(
+    docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(environ: object, suite: str) -> sources.Sources:
+        raise AssertionError("apt, pip and npm were asked")
+
+    monkeypatch.setattr(sources, "of_host", refuse)
+    built_before(docker)
+    assert told(work.build, names=["s3"])["images"][0]["built"] is False
+
+
+def test_a_second_build_beside_it_waits_for_the_first(docker: FakeDocker, tmp_path: Path) -> None:
+    (tmp_path / "locks").mkdir()
+    with (tmp_path / "locks" / "images.lock").open("a") as handle, ThreadPoolExecutor() as pool:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        second = pool.submit(told, work.build, names=["s3"])
+        with pytest.raises(TimeoutError):
+            second.result(0.2)
+        assert docker.built() == []
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        assert second.result(10)["images"][0]["built"] is True
 
 
 def test_a_failed_build_names_what_to_do_and_leaves_no_version(docker: FakeDocker) -> None:
