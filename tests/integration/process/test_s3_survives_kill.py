@@ -539,7 +539,11 @@ def test_overwrites_killed_at_random_leave_the_old_object_or_the_new_one(server:
     for writer in writers:
         writer.start()
     while tally.overwrites < OVERWRITES and all(writer.is_alive() for writer in writers):
-        time.sleep(chance.uniform(0.02, 0.4))
+        # By writes, not by time: a busy machine would see many more kills, each with a few writes between.
+        wanted, deadline = tally.overwrites + chance.randrange(40), time.monotonic() + 2
+        while tally.overwrites < wanted and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0.0, 0.03))
         server.kill()
         tally.kills += 1
         if tally.kills % 5 == 0:
