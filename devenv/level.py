@@ -48,12 +48,12 @@ def up(
         session.require_no_other_level()
         session.require_shareable()
         session.instance.create()
-        session.remember()
         names = tuple(service.name for service in session.services)
         block.enter_context(reporter.progress(names, title=f"up {session.instance.id}"))
         session.runtime.prepare(session.own_services, reporter.step)
+        session.remember()
         session.vault.fill()
-        if choice.runtime == "compose":
+        if session.site.is_provisioned_at_start and session.project.s3.provider != "external":
             session.vault.choose_s3_key()
         for note in session.claim_ports():
             reporter.warn(note)
@@ -129,7 +129,7 @@ def environment(reporter: Reporter, *, instance: str | None, form: str, view: st
     seen_from = _one_of(View, view, "view")
     if role not in ROLES:
         raise UsageError(f"there is no role {role!r}", hint=f"Choose one of: {', '.join(ROLES)}")
-    if seen_from is View.CONTAINER and session.choice.runtime != "compose":
+    if seen_from is View.CONTAINER:
         session = _for_containers(reporter, session)
     else:
         _require_running(session)
@@ -245,12 +245,15 @@ def _open(
 
 
 def _for_containers(reporter: Reporter, session: Session) -> Session:
-    """The same instance as docker-compose.yaml by hand would run it; its key is made when there is none."""
-    with session.instance.lock("./dev env", reporter.warn):
-        session.instance.create()
-        session.vault.fill()
-        session.vault.choose_s3_key()
-    reporter.note("addresses in the network of docker-compose.yaml, which has data of its own")
+    """The same instance as docker-compose.yaml runs it, by hand too; a key is made when there is none."""
+    if not session.is_known() or not session.vault.current.s3_access_key_id:
+        with session.instance.lock("./dev env", reporter.warn):
+            session.instance.create()
+            session.vault.fill()
+            if session.project.s3.provider != "external":
+                session.vault.choose_s3_key()
+    if session.choice.runtime != "compose":
+        reporter.note("addresses in the network of docker-compose.yaml, which has data of its own")
     return dataclasses.replace(session, asked_level="jupyter", asked_runtime="compose")
 
 

@@ -663,6 +663,14 @@ def _detail(line: int, path: KeyPath, trouble: str) -> str:
     return ": ".join([*where, trouble])
 
 
+def _compose_variables(folder: Path) -> Iterable[str]:
+    """What the compose files read by themselves, such as the memory of a container."""
+    import re
+
+    for file in folder.glob("docker-compose*.yaml"):
+        yield from re.findall(rf"\$\{{({PREFIX}[A-Z0-9_]+)", file.read_text(encoding="utf-8"))
+
+
 def _notices(folder: Path, environ: Mapping[str, str]) -> Iterable[str]:
     if (folder / "devenv.yml").exists():
         yield f"devenv.yml is not read: the project file is {FILE_NAME}"
@@ -673,6 +681,7 @@ def _notices(folder: Path, environ: Mapping[str, str]) -> Iterable[str]:
 
     known = {variable_name(path) for path in leaves(asdict(Settings.defaults()))}
     known.update(name for pair in _KEY_VARIABLES.values() for name in pair)
+    known.update(_compose_variables(folder))
     for name in mine:
         if name not in known and (close := get_close_matches(name, known, n=1, cutoff=0.85)):
             yield f"the variable {name} is not read; did you mean {close[0]}?"

@@ -138,9 +138,9 @@ class Session:
 
     @property
     def used_runtimes(self) -> tuple[Runtime, ...]:
-        """All that this instance ever ran by: each may keep data of its own."""
+        """All that this instance ever ran by: each may keep data of its own. First whose purge may fail."""
         names = {*self._remembered.get("runtimes", ()), self._remembered.get("runtime", self.choice.runtime)}
-        return tuple(self._runtime_called(name) for name in RUNTIMES if name in names)
+        return tuple(self._runtime_called(name) for name in reversed(RUNTIMES) if name in names)
 
     def _runtime_called(self, name: str) -> Runtime:
         if name == "compose":
@@ -225,16 +225,17 @@ class Session:
 
     @cached_property
     def choice(self) -> Choice:
-        """What was asked for, else what this instance ran last, else the project file's, else process.
+        """For a start: what is asked for now, or was before, else the project file's, else process.
 
-        Raises UsageError for an unknown runtime.
+        Whatever starts nothing takes what this instance ran last. Raises UsageError for an unknown runtime.
         """
         if self.asked_level == "hub":
             return Choice("process", "the hub level needs no container")
-        remembered = self._remembered.get("runtime")
+        is_start = self.asked_level is not None
         candidates = (
             (self.asked_runtime, "asked for by --runtime"),
-            (remembered, "this instance ran it last"),
+            (None if is_start else self._remembered.get("runtime"), "this instance ran it last"),
+            (self._remembered.get("asked_runtime"), "asked for by --runtime before"),
             (self.project.runtime, f"{self.project.file or 'HABARI_RUNTIME'} says so"),
             ("process", "it needs Python alone"),
         )
@@ -273,7 +274,12 @@ class Session:
         """Written down before anything starts, so that ``down`` knows what to look for."""
         chosen = self.choice.runtime
         used = {*self._remembered.get("runtimes", ()), self._remembered.get("runtime", chosen), chosen}
-        content = {"level": self.level.name, "runtime": chosen, "runtimes": sorted(used)}
+        content = {
+            "level": self.level.name,
+            "runtime": chosen,
+            "runtimes": sorted(used),
+            "asked_runtime": self.asked_runtime or self._remembered.get("asked_runtime"),
+        }
         state.write_json(self.instance.root / REMEMBERED, content)
 
     def require_no_other_runtime(self) -> None:
@@ -282,7 +288,11 @@ class Session:
         if before == self.choice.runtime:
             return
         other = dataclasses.replace(self, asked_level=None, asked_runtime=before)
-        running = [s.name for s in other.own_services if other.condition(s).phase is Phase.RUNNING]
+        try:
+            running = [s.name for s in other.own_services if other.condition(s).phase is Phase.RUNNING]
+        except MissingError:
+            # no engine, so nothing runs in one
+            return
         if running:
             raise ConflictError(
                 f"{', '.join(running)} of {self.instance.id} run by the runtime {before}",

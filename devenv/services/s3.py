@@ -122,7 +122,7 @@ class S3Service(Service):
             user_name=project.name,
             public_writable=project.public_writable,
             known_key=_user_key(site.vault.current),
-            seed=seed.seed_objects(_site_packages(site.notebook_python)),
+            seed=_seed(site),
         )
 
     @staticmethod
@@ -164,6 +164,13 @@ def _stamp(site: Site, wanted: Wanted) -> dict[str, str]:
         "given_key": _digest(site.project.external_key),
         "seed": site.notebook_python.parent.parent.name,
     }
+
+
+def _seed(site: Site) -> tuple[seed.SeedObject, ...]:
+    """The sample data come with the notebook environment; containers have theirs in the image of S3."""
+    if site.is_provisioned_at_start and not site.notebook_python.exists():
+        return ()
+    return seed.seed_objects(_site_packages(site.notebook_python))
 
 
 def _site_packages(python: Path) -> Path:
