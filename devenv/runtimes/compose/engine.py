@@ -88,7 +88,7 @@ class Engine:
         return found[0] if found else None
 
     def start(self, project: str, service: str) -> None:
-        """Start the container that compose has made. Raises UnhealthyError, with what mends it."""
+        """Start the container that compose has made. Raises ConflictError for its port, or UnhealthyError."""
         from docker.errors import APIError
 
         found = self.container(project, service)
@@ -99,9 +99,9 @@ class Engine:
         except APIError as error:
             said = str(error.explanation or error)
             if _PORT_TAKEN.search(said):
-                raise UnhealthyError(
+                raise ConflictError(
                     f"the port of {service} was taken between the choice and the start",
-                    hint="Run ./dev up again: it takes another port",
+                    hint="Run ./dev up again: it takes another one, or names who holds a fixed one",
                     details=(said,),
                 ) from None
             raise UnhealthyError(f"the container of {service} cannot be started", details=(said,)) from None

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from devenv import diagnosis, project
 from devenv.endpoints import Endpoint, View
-from devenv.errors import NotRunningError, UnhealthyError, UsageError, told_by
+from devenv.errors import (
+    ConflictError,
+    DevenvError,
+    MissingError,
+    NotRunningError,
+    UnhealthyError,
+    UsageError,
+    told_by,
+)
 from devenv.notebooks import CellRan, Executed
 from devenv.report import Progress
 from devenv.runtimes import ports
@@ -22,6 +30,9 @@ from devenv.runtimes.runtime import Condition, Phase
 from devenv.services import contract
 from devenv.services.service import Service, Site
 from devenv.state import Instance
+
+# With these the start of a container ends after it has said why, in a line with its own name before it.
+_SPOKEN_CODES = (UsageError.exit_code, MissingError.exit_code, ConflictError.exit_code)
 
 
 class ComposeRuntime:
@@ -88,9 +99,8 @@ class ComposeRuntime:
                 hint=f"Give it more: HABARI_{service.name.upper()}_MEMORY=4g ./dev up",
                 details=last,
             )
-        for line in reversed(last):
-            if state and (told := told_by(line, state.exit_code)):
-                raise told
+        if state is not None and (told := _told(service.name, last, state.exit_code)):
+            raise told
         cause = diagnosis.of(last)
         raise UnhealthyError(
             f"{service.name} ended by itself" + (f": {cause.what}" if cause else ""),
@@ -203,6 +213,17 @@ class ComposeRuntime:
     def _state(self, service: Service) -> State | None:
         name = compose.NAMES.get(service.name)
         return self._engine.state(self._instance.id, name) if name else None
+
+
+def _told(service: str, lines: tuple[str, ...], exit_code: int) -> DevenvError | None:
+    """What a program of ours ended with in its own words: a service's, or the start of its container."""
+    for line in reversed(lines):
+        if told := told_by(line, exit_code):
+            return told
+        label, _, text = line.partition(": ")
+        if label == service and exit_code in _SPOKEN_CODES:
+            return told_by(f"error: {text}", exit_code)
+    return None
 
 
 def _unix(text: str) -> float:
