@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from integration.compose.conftest import CHECKOUT
 
 from devenv import waiting
 from devenv.images.engine import Engine
@@ -53,6 +56,18 @@ def test_a_package_can_be_added_to_the_running_container(images: Engine) -> None
     )
     assert "may" in said.split()
     assert "Permission" not in said
+
+
+def test_the_hook_of_the_shared_values_finds_what_it_copies(images: Engine) -> None:
+    """In a home that the image's own start has not seen, and in one that it has."""
+    values = yaml.safe_load((CHECKOUT / "jupyter" / "shared_config.yaml").read_text())
+    hook = values["singleuser"]["lifecycleHooks"]["postStart"]["exec"]["command"]
+    listed = "cd ~ && find samples .ipython -type f | sort"
+    alone = ("--rm", "--entrypoint", "bash", IMAGE, "-c", f"{shlex.join(hook)} && {listed}")
+    copied = images.run("run", *alone).stdout.split()
+    assert copied == run(images, listed).split() == run(images, f"{shlex.join(hook)} && {listed}").split()
+    assert "samples/01-read-write-explore.ipynb" in copied
+    assert ".ipython/profile_default/startup/README.md" in copied
 
 
 @pytest.fixture
