@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from integration.compose.conftest import CHECKOUT, ByHand, Compose, filled, free_port, without
+from integration.compose.conftest import CHECKOUT, ByHand, Compose, filled, without
+from integration.compose.passing import container
 
 from devenv.images.engine import Engine
 
@@ -31,7 +32,6 @@ for bucket, key in ((lake, "a"), (public, "a"), (public, ".s3keep"), (public, "x
 @pytest.fixture
 def suite_environment(images: Engine) -> Iterator[dict[str, str]]:
     """A container of the S3 image, told to the contract suite as a service of one's own."""
-    port, name = free_port(), f"habari-test-{secrets.token_hex(4)}"
     admin = {
         "ACCESS_KEY_ID": f"AKIA{secrets.token_hex(8).upper()}",
         "SECRET_ACCESS_KEY": secrets.token_hex(20),
@@ -42,16 +42,12 @@ def suite_environment(images: Engine) -> Iterator[dict[str, str]]:
         "S3_GUARD_TOKEN": secrets.token_hex(20),
         **{f"S3_ADMIN_{part}": value for part, value in admin.items()},
     }
-    given = [word for name_value in variables.items() for word in ("--env", "=".join(name_value))]
-    published = ("--detach", "--name", name, "--publish", f"127.0.0.1:{port}:9000")
-    try:
-        assert images.run("run", *published, *given, "habari/s3:local").code == 0
+    with container(images, "habari/s3:local", 9000, variables) as made:
         wait = "for i in $(seq 300); do usable 2>/dev/null && exit 0; sleep 0.1; done; exit 1"
-        assert images.run("exec", name, "sh", "-c", wait).code == 0
+        assert made.exec(["sh", "-c", wait]).exit_code == 0, made.get_logs()
         told = {f"DEVENV_TEST_S3_ADMIN_{part}": value for part, value in admin.items()}
-        yield {**os.environ, **told, "DEVENV_TEST_S3_ENDPOINT": f"http://127.0.0.1:{port}"}
-    finally:
-        images.run("rm", "--force", "--volumes", name)
+        address = f"http://127.0.0.1:{made.get_exposed_port(9000)}"
+        yield {**os.environ, **told, "DEVENV_TEST_S3_ENDPOINT": address}
 
 
 def test_the_default_s3_meets_the_whole_contract_in_its_container(suite_environment: dict[str, str]) -> None:
