@@ -36,7 +36,6 @@ def up(
 ) -> None:
     """Bring a level up, prove it, and say where it answers."""
     session = _open(reporter, instance, level=level, values=_paths(values), runtime=runtime)
-    choice = session.choice
     if level == "hub":
         _tell_plan(reporter, session)
     with ExitStack() as block:
@@ -69,7 +68,7 @@ def up(
         reporter.note(f"{name} was started anew: its settings have changed")
     for name in stack.outdated:
         reporter.warn(
-            f"{name} runs with settings or keys of before:"
+            f"{name} runs with settings, keys or an image of before:"
             f" ./dev down and {session.level.command} give it the new ones"
         )
     for notice in session.notices():

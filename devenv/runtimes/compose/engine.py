@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from devenv.errors import ConflictError, DevenvError, MissingError, UnhealthyError
+from devenv.errors import ConflictError, DevenvError, MissingError, UnhealthyError, UsageError
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
+ONE_OFF = "com.docker.compose.oneoff"
 INSTANCE = "habari.instance"
 FINGERPRINT = "habari.fingerprint"
 TIMEOUT_SECONDS = 60
 OLDEST = (20, 10)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PORT_TAKEN = re.compile(r"port is already allocated|address already in use", re.IGNORECASE)
 
 
@@ -38,7 +41,7 @@ class State:
     pid: int
     since: str
     restarts: int
-    health: str
+    memory_limit: int
     fingerprint: str
 
 
@@ -55,7 +58,8 @@ class Engine:
         from docker.errors import DockerException
 
         try:
-            client = docker.DockerClient(**self._address(), timeout=TIMEOUT_SECONDS)
+            # the system's own ssh, as the Docker CLI uses it
+            client = docker.DockerClient(**self._address(), timeout=TIMEOUT_SECONDS, use_ssh_client=True)
             version = client.version()["Version"]
         except (DockerException, OSError) as error:
             raise _no_engine(error) from None
@@ -71,25 +75,41 @@ class Engine:
             return {"base_url": host, **kwargs_from_env(environment=dict(self._environ))}
         from docker.context import ContextAPI
 
-        context = ContextAPI.get_context(self._environ.get("DOCKER_CONTEXT") or None)
+        name = self._environ.get("DOCKER_CONTEXT")
+        # None for a name that nobody has, whatever the types say
+        context: Any = ContextAPI.get_context(name or None)
+        if context is None and name:
+            raise MissingError(f"Docker has no context {name!r}", hint="docker context ls names them")
         if context is None or not context.Host:
             return {}
         return {"base_url": context.Host, "tls": context.TLSConfig or None}
 
+    def require_local(self) -> None:
+        """Raise UsageError for an engine elsewhere: it would publish the ports on its own machine."""
+        url = urlsplit(str(self._address().get("base_url", "")))
+        if url.scheme in ("ssh", "tcp", "http", "https") and url.hostname not in _LOOPBACK:
+            raise UsageError(
+                f"the Docker engine is on another machine, {url.hostname}: so would be the addresses",
+                hint="Choose a context of this machine (docker context ls), or ./dev up --runtime process",
+            )
+
     def state(self, project: str, service: str) -> State | None:
         """The service's container, or None when there is none."""
         found = self.container(project, service)
-        return None if found is None else _state(found.attrs)
+        return None if found is None else _state(found.attrs, is_newest=self._has_newest_image(found))
 
     def container(self, project: str, service: str) -> Container | None:
+        """The service's own one: neither somebody else's nor one of `docker compose run`."""
+        own = {PROJECT: project, SERVICE: service, INSTANCE: project, ONE_OFF: "False"}
+        labels = [f"{name}={value}" for name, value in own.items()]
         with _told():
-            labels = [f"{PROJECT}={project}", f"{SERVICE}={service}"]
-            found = self.client.containers.list(all=True, filters={"label": labels})
+            found = self.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         return found[0] if found else None
 
     def start(self, project: str, service: str) -> None:
         """Start the container that compose has made. Raises ConflictError for its port, or UnhealthyError."""
         from docker.errors import APIError
+        from requests.exceptions import RequestException
 
         found = self.container(project, service)
         if found is None:
@@ -105,6 +125,8 @@ class Engine:
                     details=(said,),
                 ) from None
             raise UnhealthyError(f"the container of {service} cannot be started", details=(said,)) from None
+        except RequestException as error:
+            raise _no_engine(error) from error
 
     def stop(self, project: str, service: str, seconds: float) -> bool:
         """Ask the container to end, kill it after ``seconds``; False when it did not run."""
@@ -146,16 +168,25 @@ class Engine:
         )
         return max(0, int(used.get("usage", 0)) - int(inactive))
 
+    def _has_newest_image(self, container: Container) -> bool:
+        """Whether its image is the one that the name stands for now; True when the name is gone."""
+        from docker.errors import ImageNotFound
+
+        with _told(), contextlib.suppress(ImageNotFound):
+            newest = self.client.images.get(container.attrs["Config"]["Image"])
+            return bool(newest.id == container.attrs["Image"])
+        return True
+
     def require_images(self, names: Mapping[str, str]) -> None:
         """Raise MissingError with the command that makes them when images are missing."""
         with _told():
             missing = [service for service, image in names.items() if not self._has_image(image)]
         if missing:
-            named = ", ".join(f"{names[service]}" for service in missing)
-            raise MissingError(
-                f"no image here: {named}",
-                hint="./dev images.build makes them (from package mirrors alone: --from mirrors)",
-            )
+            named = ", ".join(names[service] for service in missing)
+            hint = "./dev images.build makes them (from package mirrors alone: --from mirrors)"
+            if not all(names[service].endswith(":local") for service in missing):
+                hint = "docker pull brings it; without its HABARI_…_IMAGE that of ./dev images.build is taken"
+            raise MissingError(f"no image here: {named}", hint=hint)
 
     def _has_image(self, name: str) -> bool:
         from docker.errors import ImageNotFound
@@ -185,7 +216,7 @@ class Engine:
             )
 
 
-def _state(attrs: Mapping[str, Any]) -> State:
+def _state(attrs: Mapping[str, Any], *, is_newest: bool) -> State:
     state, labels = attrs["State"], attrs["Config"].get("Labels") or {}
     return State(
         is_running=bool(state["Running"]) and not state.get("Restarting"),
@@ -195,8 +226,9 @@ def _state(attrs: Mapping[str, Any]) -> State:
         pid=int(state.get("Pid", 0)),
         since=state.get("StartedAt", ""),
         restarts=int(attrs.get("RestartCount", 0)),
-        health=(state.get("Health") or {}).get("Status", ""),
-        fingerprint=labels.get(FINGERPRINT, ""),
+        memory_limit=int((attrs.get("HostConfig") or {}).get("Memory") or 0),
+        # a container of an older image is as outdated as one of older settings
+        fingerprint=labels.get(FINGERPRINT, "") if is_newest else "an older image",
     )
 
 
@@ -223,7 +255,8 @@ def _no_engine(error: Exception) -> DevenvError:
         )
     return MissingError(
         "no Docker engine answers",
-        hint="Start it (systemctl start docker), or choose ./dev up --runtime process",
+        hint="Start it (systemctl start docker); where there is none: ./dev up --runtime process",
+        details=(said.splitlines()[0],) if said else (),
     )
 
 

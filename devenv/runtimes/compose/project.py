@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from devenv import commands, formats
 from devenv.endpoints import View
 from devenv.environments import CHECKOUT
-from devenv.errors import DevenvError, MissingError, UnhealthyError
+from devenv.errors import ConflictError, DevenvError, MissingError, UnhealthyError
 from devenv.services import contract
 from devenv.services.service import Service, Site
 
@@ -26,6 +26,7 @@ _PORT_VARIABLES = {
 }
 NOTEBOOK_FILE = "notebook.env"
 _DISK_FULL = re.compile(r"no space left on device", re.IGNORECASE)
+_NAME_TAKEN = re.compile(r'container name "?/?([\w.-]+)"? is already in use', re.IGNORECASE)
 
 
 def variables(site: Site, services: Sequence[Service]) -> dict[str, str]:
@@ -38,8 +39,9 @@ def variables(site: Site, services: Sequence[Service]) -> dict[str, str]:
     }
     fingerprints = {f"HABARI_FINGERPRINT_{each.name.upper()}": each.fingerprint(site) for each in services}
     return {
-        "HABARI_COMPOSE_PROJECT": site.instance.id,
         "HABARI_INSTANCE": site.instance.id,
+        # for compose's own --wait alone, which the toolkit does without
+        "HABARI_HEALTH_INTERVAL": "30s",
         "HABARI_NAME": project.name,
         "HABARI_NOTEBOOK_ENV": str(notebook_file(site)),
         "HABARI_PUBLIC_WRITABLE": "true" if project.public_writable else "false",
@@ -67,19 +69,13 @@ def write_notebook_file(site: Site) -> None:
     draft.replace(path)
 
 
-def images(environ: Mapping[str, str]) -> dict[str, str]:
-    """The image of each compose service, as the file and the caller's variables have it."""
-    # names alone are asked for, so no secret is needed; an env_file that is not there must not matter
-    asked = _words("config", "--no-env-resolution", "--format", "json")
-    done = commands.run(asked, env={**environ, "HABARI_NOTEBOOK_ENV": "/dev/null"}, timeout=30, check=False)
-    if done.code:
-        done = commands.run(
-            _words("config", "--format", "json"),
-            env={**environ, "HABARI_NOTEBOOK_ENV": "/dev/null"},
-            timeout=30,
-        )
-    services = json.loads(done.stdout)["services"]
-    return {name: services[name]["image"] for name in NAMES.values() if name in services}
+def images(environ: Mapping[str, str], services: Iterable[str] = NAMES) -> dict[str, str]:
+    """The image of each of these services, as the file and the caller's variables have it."""
+    # names alone are asked for, so no secret is needed
+    values = {**environ, "HABARI_NOTEBOOK_ENV": "/dev/null"}
+    done = commands.run(_words("habari", "config", "--format", "json"), env=values, timeout=30)
+    found = json.loads(done.stdout)["services"]
+    return {NAMES[name]: found[NAMES[name]]["image"] for name in services}
 
 
 def require_compose(environ: Mapping[str, str]) -> str:
@@ -103,7 +99,7 @@ def create(site: Site, services: Sequence[Service], environ: Mapping[str, str]) 
     """Make these services' containers, and the network and volumes that are missing; nothing is started."""
     names = [NAMES[each.name] for each in services]
     said: list[str] = []
-    argv = _words("up", "--no-start", "--no-deps", "--no-build", "--no-color", *names)
+    argv = _words(site.instance.id, "up", "--no-start", "--no-deps", "--no-build", "--no-color", *names)
     code = commands.stream(argv, said.append, env={**environ, **variables(site, services)})
     if code:
         raise _trouble(said)
@@ -112,12 +108,13 @@ def create(site: Site, services: Sequence[Service], environ: Mapping[str, str]) 
 def down(instance_id: str, environ: Mapping[str, str], *, volumes: bool = False) -> None:
     """Remove the containers and the network of the project; with ``volumes`` the data too."""
     options = ("--volumes",) if volumes else ()
-    values = {**environ, "HABARI_COMPOSE_PROJECT": instance_id, "HABARI_NOTEBOOK_ENV": "/dev/null"}
-    commands.run(_words("--profile", "*", "down", *options), env=values, timeout=180)
+    values = {**environ, "HABARI_NOTEBOOK_ENV": "/dev/null"}
+    commands.run(_words(instance_id, "--profile", "*", "down", *options), env=values, timeout=180)
 
 
-def _words(*words: str) -> tuple[str, ...]:
-    return ("docker", "compose", "--file", str(FILE), *words)
+def _words(instance_id: str, *words: str) -> tuple[str, ...]:
+    """The project is named in each call: COMPOSE_PROJECT_NAME would win over the name in the file."""
+    return ("docker", "compose", "--project-name", instance_id, "--file", str(FILE), *words)
 
 
 def _trouble(said: Sequence[str]) -> DevenvError:
@@ -128,6 +125,11 @@ def _trouble(said: Sequence[str]) -> DevenvError:
             "the disk of the Docker engine is full",
             hint="Free some space there (docker system df shows what takes it)",
             details=details,
+        )
+    if found := _NAME_TAKEN.search(text):
+        return ConflictError(
+            f"a container called {found[1]} is somebody else's",
+            hint="Nothing was touched; rename or remove it, or choose another --instance",
         )
     return UnhealthyError(
         "docker compose could not make the containers", hint="Its last words:", details=details

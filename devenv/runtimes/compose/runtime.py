@@ -32,6 +32,9 @@ from devenv.services.service import Service, Site
 from devenv.state import Instance
 
 # With these the start of a container ends after it has said why, in a line with its own name before it.
+# 143: ended by SIGTERM, as asked.
+_ORDERLY = (0, 143)
+_KEPT_LINES = 2000
 _SPOKEN_CODES = (UsageError.exit_code, MissingError.exit_code, ConflictError.exit_code)
 
 
@@ -68,10 +71,11 @@ class ComposeRuntime:
     def prepare(self, services: tuple[Service, ...], progress: Progress) -> None:
         """Check what all of it stands on; images are built by ``images.build``, never in passing."""
         progress("engine", "starting", "asking the Docker engine")
+        self._engine.require_local()
         version = self._engine.client.version()["Version"]
         compose.require_compose(self._environ)
         self._engine.require_own(self._instance.id, self._instance.id)
-        self._engine.require_images(compose.images(self._environ))
+        self._engine.require_images(compose.images(self._environ, [each.name for each in services]))
         self._services = services
         progress("engine", "ready", f"Docker {version}")
 
@@ -96,7 +100,7 @@ class ComposeRuntime:
         if state is not None and state.was_killed_for_memory:
             raise UnhealthyError(
                 f"{service.name} was killed: its container's memory was used up",
-                hint=f"Give it more: HABARI_{service.name.upper()}_MEMORY=4g ./dev up",
+                hint=f"Give it more: HABARI_{service.name.upper()}_MEMORY={_doubled(state)} ./dev up",
                 details=last,
             )
         if state is not None and (told := _told(service.name, last, state.exit_code)):
@@ -126,8 +130,8 @@ class ComposeRuntime:
     def condition(self, service: Service, *, memory: bool = False) -> Condition:
         state = self._state(service)
         if state is None or not state.is_running:
-            # an orderly stop leaves no container
-            crashed = state is not None and not state.is_created
+            # `down` leaves no container; a reboot or `docker stop` one that ended in order
+            crashed = state is not None and not state.is_created and state.exit_code not in _ORDERLY
             return Condition(Phase.CRASHED if crashed else Phase.STOPPED)
         return Condition(
             Phase.RUNNING,
@@ -151,7 +155,10 @@ class ComposeRuntime:
         return Endpoint("127.0.0.1", port)
 
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
-        return self._engine.tail(self._instance.id, compose.NAMES[service], lines)
+        if self._engine.container(self._instance.id, compose.NAMES[service]):
+            return self._engine.tail(self._instance.id, compose.NAMES[service], lines)
+        kept = self._log(service)
+        return tuple(kept.read_text(encoding="utf-8").splitlines()[-lines:]) if kept.exists() else ()
 
     def notices(self, service: str) -> tuple[str, ...]:
         return ()
@@ -198,13 +205,26 @@ class ComposeRuntime:
         )
 
     def close(self) -> None:
-        """Remove containers and network once nothing runs; the volumes stay."""
-        if not any(self._is_running(name) for name in compose.NAMES.values()):
-            compose.down(self._instance.id, self._environ)
+        """Remove containers and network once nothing runs; the volumes stay, and the ends of the logs."""
+        if any(self._is_running(name) for name in compose.NAMES.values()):
+            return
+        self._engine.require_own(self._instance.id, self._instance.id)
+        self._keep_logs()
+        compose.down(self._instance.id, self._environ)
 
     def purge(self) -> None:
         self._engine.require_own(self._instance.id, self._instance.id)
         compose.down(self._instance.id, self._environ, volumes=True)
+
+    def _keep_logs(self) -> None:
+        """A container's log goes with the container, and a failed start points to it."""
+        for service, name in compose.NAMES.items():
+            lines = self._engine.tail(self._instance.id, name, _KEPT_LINES)
+            if lines and self._instance.logs.is_dir():
+                self._log(service).write_text("\n".join(lines), encoding="utf-8")
+
+    def _log(self, service: str) -> Path:
+        return self._instance.logs / f"compose.{service}.log"
 
     def _is_running(self, name: str) -> bool:
         state = self._engine.state(self._instance.id, name)
@@ -224,6 +244,10 @@ def _told(service: str, lines: tuple[str, ...], exit_code: int) -> DevenvError |
         if label == service and exit_code in _SPOKEN_CODES:
             return told_by(f"error: {text}", exit_code)
     return None
+
+
+def _doubled(state: State) -> str:
+    return f"{max(1, 2 * state.memory_limit // 2**30)}g"
 
 
 def _unix(text: str) -> float:
