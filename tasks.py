@@ -381,7 +381,7 @@ def values_diff(
     level.diff_values(context.config.reporter, instance=instance, values=values or [], json=json)
 
 
-IMAGE_NAMES = "an image (postgres, s3, jupyter, hub, proxy, github, minio); may be given several times"
+IMAGE_NAMES = "an image (postgres, s3, jupyter, hub, proxy, github); may be given several times"
 
 
 @task(

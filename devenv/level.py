@@ -54,7 +54,7 @@ def up(
         session.vault.fill()
         if session.site.is_provisioned_at_start and session.project.s3.provider != "external":
             session.vault.choose_s3_key()
-        for note in session.claim_ports():
+        for note in (*session.settings_without_effect(), *session.claim_ports()):
             reporter.warn(note)
         block.callback(session.runtime.release)
         stack = session.stack(reporter.step)

@@ -333,6 +333,18 @@ class Session:
                 hint="Give s3.endpoint an address that both reach, or choose ./dev up --runtime process",
             )
 
+    def settings_without_effect(self) -> tuple[str, ...]:
+        """What the project file asks of processes alone, while containers run."""
+        if self.choice.runtime != "compose":
+            return ()
+        asked = {
+            "jupyter.home": self.project.jupyter.home is not None,
+            "postgres.binaries": self.project.postgres.binaries != "wheel",
+        }
+        return tuple(
+            f"{key} is for the runtime process: containers have their own" for key in asked if asked[key]
+        )
+
     def require_room(self) -> None:
         """Raise MissingError when the disk of the state folder is as good as full."""
         free = trouble.free_bytes(self.instance.root)

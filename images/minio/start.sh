@@ -1,8 +1,10 @@
 #!/bin/sh
 # MinIO in place of the default S3: the server, then buckets, user and policy by its own client, at each start. Written for
-# MinIO's own image (it has mc), and for one that is built from the two Go modules: docs/s3.md.
+# MinIO's own image (it has mc), and for one that is built from the two Go modules: images/minio/Dockerfile.
 # Variables as images/s3/start.py has them; root's key is made and kept in the volume unless it is given.
 set -eu
+# a container that is started again keeps its /tmp
+rm -f /tmp/habari-provisioned
 data=/data
 run=$(mktemp -d)
 export MC_CONFIG_DIR="$run/mc" HOME="$run" MC_QUIET=1
@@ -57,7 +59,12 @@ POLICY
 mc admin policy create local habari-project "$run/policy.json" >/dev/null
 # by standard input: an argv is everybody's to read
 printf '%s\n%s\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" | mc admin user add local >/dev/null
+# it fails when it is attached already, so what counts is what the user has
 mc admin policy attach local habari-project --user "$AWS_ACCESS_KEY_ID" >/dev/null 2>&1 || true
+mc admin user info local "$AWS_ACCESS_KEY_ID" --json | grep -q habari-project || {
+    echo "s3: the policy could not be attached to $AWS_ACCESS_KEY_ID" >&2
+    exit 4
+}
 touch /tmp/habari-provisioned
 echo 's3: ready' >&2
 wait "$server"

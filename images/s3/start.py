@@ -20,10 +20,10 @@ from pathlib import Path
 
 import wanted as settings
 
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, UnhealthyError
 from devenv.s3 import signed
 from devenv.s3.provider import Connection, KeyPair
-from devenv.s3.provision import provision
+from devenv.s3.provision import client, provision
 
 RUN = Path("/tmp/habari-s3")  # noqa: S108 - the container's own
 READY = RUN / "provisioned"
@@ -98,7 +98,14 @@ def set_up(admin: settings.Admin, user: KeyPair) -> None:
         sys.stderr.write(f"s3: {line}\n")
     if outcome.user != user:
         settings.stop(f"the user's key is {outcome.user.access_key_id}, not the one that was given", 4)
-    signed.prove(URL, settings.region(), user, settings.lake())
+    try:
+        signed.prove(URL, settings.region(), user, settings.lake())
+    except UnhealthyError:
+        # the volume knows another secret for this key: it is made anew, with the one that is given now
+        iam = client("iam", URL, settings.region(), admin.key)
+        iam.delete_access_key(UserName=settings.user_name(), AccessKeyId=user.access_key_id)
+        provision(connection, settings.wanted(user), keep=lambda _key: None)
+        signed.prove(URL, settings.region(), user, settings.lake())
     READY.touch()
     sys.stderr.write("s3: ready\n")
 

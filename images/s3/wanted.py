@@ -86,13 +86,17 @@ def lake() -> str:
     return value("S3_BUCKET_NAME_LAKE", "habari-lake")
 
 
+def user_name() -> str:
+    return value("S3_USER_NAME", "habari")
+
+
 def wanted(user: KeyPair) -> Wanted:
     """Buckets, user, policy and seed, under the names that notebooks find in their environment."""
     return Wanted(
         public=value("S3_BUCKET_NAME_PUBLIC", "habari-public"),
         lake=lake(),
         notebooks=value("S3_BUCKET_NAME_NOTEBOOKS", "habari-notebooks"),
-        user_name=value("S3_USER_NAME", "habari"),
+        user_name=user_name(),
         public_writable=value("S3_PUBLIC_WRITABLE").lower() == "true",
         known_key=user,
         seed=seed.seed_objects(SEED),
