@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 # Longest first; a line of several files is one piece of work. What is not listed comes after, by folders.
 ORDER = (
+    ("integration/compose/test_trouble.py",),
+    ("integration/compose/test_runtime.py", "integration/compose/test_everyday.py"),
     ("integration/process/test_crashes.py",),
+    ("integration/compose/test_by_hand.py",),
+    ("integration/compose/test_saved_images.py",),
     (
         "integration/hub/test_isolation.py",
         "integration/hub/test_notebook.py",

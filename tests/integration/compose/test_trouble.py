@@ -70,14 +70,18 @@ def test_without_an_engine_there_is_one_line(make: Make) -> None:
     assert "--runtime process" in said.error
 
 
-def test_a_compose_that_is_too_old_is_told(make: Make, contained: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_compose_that_is_too_old_is_told(
+    docker: Engine, make: Make, contained: Mapping[str, str], tmp_path: Path
+) -> None:
     script = '[ "$1 $2" = "compose version" ] && { echo 2.19.1; exit; }\nexec "$docker" "$@"'
     dev = make("old", environ={**contained, "PATH": client_that(tmp_path / "bin", script)})
 
     assert "docker compose is 2.19.1, 2.20 is needed" in dev("up", "--runtime", "compose", code=5).error
 
 
-def test_a_client_without_compose_is_told(make: Make, contained: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_client_without_compose_is_told(
+    docker: Engine, make: Make, contained: Mapping[str, str], tmp_path: Path
+) -> None:
     script = '[ "$1" = compose ] && { echo "docker: compose is not a docker command" >&2; exit 1; }'
     dev = make("plain", environ={**contained, "PATH": client_that(tmp_path / "bin", script)})
 
