@@ -67,7 +67,8 @@ def contained(environ: Mapping[str, str]) -> Mapping[str, str]:
 @pytest.fixture(scope="session")
 def shared(images: Engine, data_root: Path, contained: Mapping[str, str]) -> Iterator[Dev]:
     """One instance that is up by this runtime; a test that breaks it heals it again."""
-    own = {**contained, "HABARI_DATA_ROOT": str(data_root)}
+    # a shell of another compose project: what is done there is its own affair
+    own = {**contained, "HABARI_DATA_ROOT": str(data_root), "COMPOSE_PROJECT_NAME": "somebody-elses"}
     dev = Dev("contained", data_root, own, ports=free_ports())
     try:
         dev.first = dev("up", "--runtime", "compose", "--verbose")
