@@ -49,16 +49,16 @@ def examine(session: Session) -> Iterator[Finding]:
 
 def _client(environ: Mapping[str, str]) -> Any:
     """The SDK's client, for the engine that the compose runtime would ask. Raises MissingError."""
-    from devenv.runtimes.compose.engine import Engine as Asked
+    from devenv.containers import Engine as Asked
 
     return Asked(environ).client
 
 
 def _compose(environ: Mapping[str, str], absent: Verdict) -> Finding:
-    from devenv.runtimes.compose import project as compose
+    from devenv import compose
 
     try:
-        return Finding("docker compose", Verdict.OK, compose.require_compose(environ))
+        return Finding("docker compose", Verdict.OK, compose.require(environ))
     except DevenvError as error:
         return finding.trouble("docker compose", absent, error)
 

@@ -16,8 +16,9 @@ PACKAGE = CHECKOUT / "devenv"
 # A package is one entry: its own modules may import one another.
 ROWS = [
     "errors endpoints diagnosis interrupts formats yaml_lines pip_settings interpreters",
-    "project report waiting commands state credentials processes trouble docker_engine",
+    "project report waiting commands state credentials processes trouble docker_engine compose containers",
     "builds node environments seed notebooks s3 postgres values github hub images",
+    "cluster helm",
     "services",
     "runtimes",
     "stack session",

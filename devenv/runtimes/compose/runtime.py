@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from devenv import compose as compose_cli
 from devenv import diagnosis, project
+from devenv.containers import Engine, State
 from devenv.endpoints import Endpoint, View
 from devenv.errors import (
     ConflictError,
@@ -25,7 +27,6 @@ from devenv.report import Progress
 from devenv.runtimes import ports
 from devenv.runtimes.compose import notebook
 from devenv.runtimes.compose import project as compose
-from devenv.runtimes.compose.engine import Engine, State
 from devenv.runtimes.runtime import Condition, Phase
 from devenv.services import contract
 from devenv.services.service import Service, Site
@@ -73,7 +74,7 @@ class ComposeRuntime:
         progress("engine", "starting", "asking the Docker engine")
         self._engine.require_local()
         version = self._engine.client.version()["Version"]
-        compose.require_compose(self._environ)
+        compose_cli.require(self._environ)
         self._engine.require_own(self._instance.id, self._instance.id)
         self._engine.require_images(compose.images(self._environ, [each.name for each in services]))
         self._services = services

@@ -8,8 +8,8 @@ import docker
 import pytest
 from docker.errors import DockerException
 
+from devenv.containers import Engine
 from devenv.errors import DevenvError, MissingError, UsageError
-from devenv.runtimes.compose.engine import Engine
 
 
 def refusing(said: str) -> Any:
