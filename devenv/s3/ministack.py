@@ -120,7 +120,7 @@ class MiniStack(Provider):
             self.stop()
             raise
         url = f"http://{HOST}:{port}"
-        return Connection(url, REGION, admin=self._root, iam_endpoint_url=url)
+        return Connection(url, REGION, admin=self._root, iam_endpoint_url=url, takes_keys=True)
 
     def stop(self) -> None:
         if self._process:

@@ -20,6 +20,7 @@ class Connection:
 
     ``admin`` may create buckets and, where ``iam_endpoint_url`` is given, users and policies. Without an
     ``iam_endpoint_url`` the service has no IAM API and ``user`` is the key that notebooks get.
+    ``takes_keys`` says that its IAM gives out a key that the caller has chosen, as the guard does.
     """
 
     endpoint_url: str
@@ -27,6 +28,7 @@ class Connection:
     admin: KeyPair | None
     iam_endpoint_url: str | None = None
     user: KeyPair | None = None
+    takes_keys: bool = False
 
 
 @dataclass(frozen=True)

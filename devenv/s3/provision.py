@@ -41,7 +41,7 @@ class SeedObject(Protocol):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What shall be there. ``known_key`` is the user's key as it was kept by an earlier run."""
+    """What shall be there. ``known_key`` is the user's key as it was kept by an earlier run, or chosen."""
 
     public: str
     lake: str
@@ -93,7 +93,10 @@ def provision(connection: Connection, wanted: Wanted, *, keep: Callable[[KeyPair
             user = _given_user(connection)
             notices.append("the S3 service has no IAM API here: the given key keeps the rights it has")
         else:
-            user = _make_user(_iam(connection, connection.admin), wanted, keep, changes, notices)
+            iam = _iam(connection, connection.admin)
+            if connection.takes_keys and wanted.known_key:
+                _give(iam, wanted.known_key)
+            user = _make_user(iam, wanted, keep, changes, notices)
         if connection.admin is not None:
             changes += _put_seed(s3, wanted.public, wanted.seed, notices)
     return Outcome(user, tuple(changes), tuple(notices))
@@ -207,6 +210,16 @@ def _given_user(connection: Connection) -> KeyPair:
             hint="Give the user's access key, or an admin key and an IAM address.",
         )
     return connection.user
+
+
+def _give(iam: IAMClient, key: KeyPair) -> None:
+    """Have the next key that is made be this one: devenv/s3/guard/given_key.py reads these headers."""
+
+    def add(request: Any, **_: Any) -> None:
+        request.headers["X-Devenv-Access-Key-Id"] = key.access_key_id
+        request.headers["X-Devenv-Secret-Access-Key"] = key.secret_access_key
+
+    iam.meta.events.register("before-sign.iam.CreateAccessKey", add)
 
 
 def _make_user(

@@ -99,7 +99,7 @@ class S3Service(Service):
         url = contract.s3_url(site, View.HOST)
         if project.s3.provider != "external":
             root = KeyPair(secrets.s3_admin_access_key_id, secrets.s3_admin_secret_access_key)
-            return Connection(url, project.s3.region, root, iam_endpoint_url=url)
+            return Connection(url, project.s3.region, root, iam_endpoint_url=url, takes_keys=True)
         user, admin = project.external_key, project.external_admin_key
         if user is None and not secrets.s3_access_key_id:
             raise MissingError(

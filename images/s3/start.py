@@ -50,7 +50,7 @@ def drop_root() -> None:
     os.setuid(account.pw_uid)
 
 
-def write_config(admin: settings.Admin, user: KeyPair) -> Path:
+def write_config(admin: settings.Admin) -> Path:
     RUN.mkdir(mode=0o700, exist_ok=True)
     READY.unlink(missing_ok=True)
     config = RUN / "s3.json"
@@ -63,8 +63,6 @@ def write_config(admin: settings.Admin, user: KeyPair) -> Path:
         "root_secret_access_key": admin.key.secret_access_key,
         "admin_token": admin.token,
         "instance": settings.value("S3_INSTANCE", "container"),
-        "given_access_key_id": user.access_key_id,
-        "given_secret_access_key": user.secret_access_key,
     }
     config.write_text(json.dumps(content))
     return config
@@ -92,7 +90,7 @@ def wait_for(server: subprocess.Popen[bytes], token: str) -> None:
 
 def set_up(admin: settings.Admin, user: KeyPair) -> None:
     """Provision, and prove it as a notebook would use it."""
-    connection = Connection(URL, settings.region(), admin.key, iam_endpoint_url=URL)
+    connection = Connection(URL, settings.region(), admin.key, iam_endpoint_url=URL, takes_keys=True)
     outcome = provision(connection, settings.wanted(user), keep=lambda _key: None)
     for line in (*outcome.changes, *outcome.notices):
         sys.stderr.write(f"s3: {line}\n")
@@ -119,7 +117,7 @@ def main() -> int:
         settings.stop(f"{settings.DATA} may not be written by uid {os.geteuid()}. Give the volume to it", 5)
     os.umask(0o077)
     admin = admin or settings.kept_admin()
-    argv = (sys.executable, "-I", "/opt/app/devenv/s3/guard", str(write_config(admin, user)))
+    argv = (sys.executable, "-I", "/opt/app/devenv/s3/guard", str(write_config(admin)))
     server = subprocess.Popen(argv, env={})
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: server.send_signal(got))

@@ -68,7 +68,7 @@ def _assemble(settings: Settings, journal: Journal, kept: Storage) -> Any:
     fixes.install(s3)
     actions.install(app, iam_actions, s3)
     planes.install(app, iam_evaluator, s3, settings.root_access_key_id)
-    given_key.install(iam, settings.given_access_key_id, settings.given_secret_access_key)
+    given_key.install(iam, settings.root_access_key_id)
 
     def save_iam() -> None:
         kept.save("iam", iam.get_state())

@@ -1,33 +1,42 @@
-"""An access key that was chosen before there was a server: the next key that is made becomes it.
+"""An access key that its caller chose: CreateAccessKey takes it from two headers instead of making one.
 
-IAM chooses its keys itself, and tells them once. A container's key has to be in a file that notebooks
-read before any server runs, so the server is told of it and hands out that one.
+IAM chooses its keys itself, and tells them once. Here a key may have to be in a file that notebooks read before
+any server runs, and the same project has the same key on each server that it meets. The call is root's, as any
+call of IAM is, and the headers are signed with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from .answers import Answer
+from .answers import Answer, error_answer
+from .settings import MIN_SECRET, is_key_id
+
+KEY_ID_HEADER = "x-devenv-access-key-id"
+SECRET_HEADER = "x-devenv-secret-access-key"
 
 
-def install(iam: Any, key_id: str, secret: str) -> None:
-    """Have CreateAccessKey give out this key, as long as nobody has it. Empty texts change nothing."""
-    if not key_id or not secret:
-        return
+def install(iam: Any, root_key_id: str) -> None:
+    """Have CreateAccessKey give out the key of the headers, as long as nobody has it."""
     handle = iam.handle_request
 
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
     ) -> Any:
-        answer = await handle(method, path, headers, body, query)
-        return _exchanged(iam, answer, key_id, secret) if _makes_a_key(body, query) else answer
+        given = {name.lower(): value for name, value in headers.items()}
+        key_id, secret = given.get(KEY_ID_HEADER, ""), given.get(SECRET_HEADER, "")
+        if not key_id or not _makes_a_key(body, query):
+            return await handle(method, path, headers, body, query)
+        if not is_key_id(key_id) or key_id == root_key_id or len(secret) < MIN_SECRET:
+            return error_answer(400, "ValidationError", "This access key cannot be given to anybody.")
+        return _exchanged(iam, await handle(method, path, headers, body, query), key_id, secret)
 
     iam.handle_request = handle_request
 
 
-def _makes_a_key(body: bytes, query: dict[str, Any]) -> bool:
+def _makes_a_key(body: bytes, query: Mapping[str, Any]) -> bool:
     posted = parse_qs(body.decode("utf-8", "replace")).get("Action", [])
     return [*posted, *query.get("Action", [])] == ["CreateAccessKey"]
 

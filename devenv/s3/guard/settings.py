@@ -10,16 +10,13 @@ from pathlib import Path
 from .exits import WRONG_USE, StartError
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_MIN_SECRET = 16
-_OPTIONAL = {"log_level", "given_access_key_id", "given_secret_access_key"}
+MIN_SECRET = 16
+_OPTIONAL = {"log_level"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one server is started with. Secrets stay out of the repr.
-
-    ``given_access_key_id`` and its secret are the key that the next CreateAccessKey hands out.
-    """
+    """What one server is started with. Secrets stay out of the repr."""
 
     host: str
     port: int
@@ -29,8 +26,6 @@ class Settings:
     admin_token: str = field(repr=False)
     instance: str
     log_level: str = "WARNING"
-    given_access_key_id: str = ""
-    given_secret_access_key: str = field(default="", repr=False)
 
 
 def read_settings(path: Path) -> Settings:
@@ -70,21 +65,16 @@ def _problems(found: dict[str, object]) -> list[str]:
         problems.append("port is not a number from 1 to 65535")
     if found.get("log_level", "WARNING") not in _LOG_LEVELS:
         problems.append(f"log_level is none of {', '.join(_LOG_LEVELS)}")
-    for name in ("root_secret_access_key", "admin_token", "given_secret_access_key"):
+    for name in ("root_secret_access_key", "admin_token"):
         value = found.get(name)
-        if isinstance(value, str) and 0 < len(value) < _MIN_SECRET:
-            problems.append(f"{name} is shorter than {_MIN_SECRET} characters")
-    for name in ("root_access_key_id", "given_access_key_id"):
-        key_id = found.get(name)
-        if isinstance(key_id, str) and not _is_key_id(key_id):
-            problems.append(f"{name} is not 16 or more letters and digits")
-    if ("given_access_key_id" in found) != ("given_secret_access_key" in found):
-        problems.append("given_access_key_id and given_secret_access_key go together")
-    elif "given_access_key_id" in found and found["given_access_key_id"] == found.get("root_access_key_id"):
-        problems.append("given_access_key_id is root's own")
+        if isinstance(value, str) and 0 < len(value) < MIN_SECRET:
+            problems.append(f"{name} is shorter than {MIN_SECRET} characters")
+    key_id = found.get("root_access_key_id")
+    if isinstance(key_id, str) and not is_key_id(key_id):
+        problems.append("root_access_key_id is not 16 or more letters and digits")
     return problems
 
 
-def _is_key_id(text: str) -> bool:
+def is_key_id(text: str) -> bool:
     """An account's number is taken for its root by the engine, so digits alone are none."""
-    return text.isalnum() and not text.isdigit() and len(text) >= _MIN_SECRET
+    return text.isalnum() and not text.isdigit() and len(text) >= MIN_SECRET

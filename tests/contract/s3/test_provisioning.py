@@ -180,6 +180,17 @@ def test_the_persons_own_aws_settings_never_matter(
     prove_all(connection, wanted, run(connection, wanted).user)
 
 
+def test_a_key_that_was_chosen_before_becomes_the_users(connection: Connection) -> None:
+    """Notebooks read the key from a file that is written before any server runs."""
+    if not connection.takes_keys:
+        pytest.skip("AWS's IAM API chooses the keys itself; only the default provider can be told one")
+    chosen = KeyPair("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
+    wanted = wanted_anew(known_key=chosen)
+    assert run(connection, wanted).user == chosen
+    prove_all(connection, wanted, chosen)
+    assert run(connection, wanted).changes == ()
+
+
 def test_a_service_without_iam_gets_the_key_that_was_given(connection: Connection) -> None:
     """MinIO and the like: the buckets are made by the admin, the user's key is used as it is."""
     first = wanted_anew()

@@ -1,4 +1,4 @@
-"""The access key that was chosen before the server ran, without the engine that makes keys."""
+"""The access key that its caller chose, without the engine that makes keys."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from devenv.s3.guard import given_key
 
+ROOT = "ROOTKEYOFTHISTEST"
 GIVEN = ("AKIAGIVENGIVENGIVEN0", "the secret that was given")
 
 
@@ -33,18 +34,21 @@ class Iam(SimpleNamespace):
         told = f"<AccessKeyId>{key['AccessKeyId']}</AccessKeyId><Secret>{key['SecretAccessKey']}</Secret>"
         return 200, {"Content-Length": str(len(told))}, told.encode()
 
-    def call(self, action: str) -> Any:
-        return asyncio.run(self.handle_request("POST", "/", {}, f"Action={action}".encode(), {}))
+    def call(self, action: str, key: tuple[str, str] | None = None) -> Any:
+        names = ("X-Devenv-Access-Key-Id", "X-Devenv-Secret-Access-Key")
+        headers = dict(zip(names, key, strict=True)) if key else {}
+        return asyncio.run(self.handle_request("POST", "/", headers, f"Action={action}".encode(), {}))
 
 
 @pytest.fixture
 def iam() -> Iam:
-    return Iam()
+    made = Iam()
+    given_key.install(made, ROOT)
+    return made
 
 
-def test_the_first_key_that_is_made_is_the_given_one(iam: Iam) -> None:
-    given_key.install(iam, *GIVEN)
-    status, headers, body = iam.call("CreateAccessKey")
+def test_the_key_that_is_made_is_the_chosen_one(iam: Iam) -> None:
+    status, headers, body = iam.call("CreateAccessKey", GIVEN)
     assert (status, headers) == (200, {})
     assert body.decode() == f"<AccessKeyId>{GIVEN[0]}</AccessKeyId><Secret>{GIVEN[1]}</Secret>"
     assert iam._access_keys == {
@@ -52,19 +56,30 @@ def test_the_first_key_that_is_made_is_the_given_one(iam: Iam) -> None:
     }
 
 
-def test_a_second_key_is_the_engines_own(iam: Iam) -> None:
-    given_key.install(iam, *GIVEN)
-    iam.call("CreateAccessKey")
-    iam.call("CreateAccessKey")
+def test_a_key_that_somebody_has_is_given_to_nobody_else(iam: Iam) -> None:
+    iam.call("CreateAccessKey", GIVEN)
+    iam.call("CreateAccessKey", (GIVEN[0], "another secret of this key"))
     assert set(iam._access_keys) == {GIVEN[0], "AKIAMADE2"}
+    assert iam._access_keys[GIVEN[0]]["SecretAccessKey"] == GIVEN[1]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [(ROOT, GIVEN[1]), ("123456789012", GIVEN[1]), ("short", GIVEN[1]), (GIVEN[0], "short")],
+    ids=["root's own", "an account's number", "a short id", "a short secret"],
+)
+def test_a_key_that_would_open_other_doors_is_refused_and_none_is_made(
+    iam: Iam, key: tuple[str, str]
+) -> None:
+    status, _, body = iam.call("CreateAccessKey", key)
+    assert (status, iam.made) == (400, 0)
+    assert key[1].encode() not in body
 
 
 def test_other_calls_are_answered_as_they_were(iam: Iam) -> None:
-    given_key.install(iam, *GIVEN)
-    assert iam.call("ListAccessKeys")[2] == b"<AccessKeyId>not a new one</AccessKeyId>"
+    assert iam.call("ListAccessKeys", GIVEN)[2] == b"<AccessKeyId>not a new one</AccessKeyId>"
 
 
-def test_without_a_given_key_nothing_is_changed(iam: Iam) -> None:
-    before = iam.handle_request
-    given_key.install(iam, "", "")
-    assert iam.handle_request == before
+def test_without_a_chosen_key_the_engine_makes_its_own(iam: Iam) -> None:
+    iam.call("CreateAccessKey")
+    assert set(iam._access_keys) == {"AKIAMADE1"}
