@@ -40,6 +40,13 @@ class Credentials:
     github_page_key: str = field(default="", repr=False)
 
 
+# What opens servers that projects share: theirs, not a project's.
+_OF_SERVERS = (
+    "postgres_admin_password",
+    "s3_admin_access_key_id",
+    "s3_admin_secret_access_key",
+    "s3_guard_token",
+)
 # Hexadecimal, 32 bytes: what JupyterHub wants of a cookie secret and a crypt key.
 _HUB_LEVEL = (
     "proxy_auth_token",
@@ -108,10 +115,15 @@ def _damaged(folder: Path) -> UnhealthyError:
 
 
 class Vault:
-    """The instance's credentials as they are now; every change is on disk before it is used."""
+    """The instance's credentials as they are now; every change is on disk before it is used.
 
-    def __init__(self, folder: Path) -> None:
+    Where its project shares servers with others, ``servers`` is the vault of those, and what opens them comes
+    from there.
+    """
+
+    def __init__(self, folder: Path, *, servers: Vault | None = None) -> None:
         self._folder = folder
+        self._servers = servers
 
     @cached_property
     def _loaded(self) -> Credentials | None:
@@ -121,6 +133,13 @@ class Vault:
     @property
     def current(self) -> Credentials:
         """Raises NotRunningError when this instance has never been up."""
+        if self._servers is None:
+            return self._own
+        theirs = self._servers.current
+        return dataclasses.replace(self._own, **{name: getattr(theirs, name) for name in _OF_SERVERS})
+
+    @property
+    def _own(self) -> Credentials:
         if self._loaded is None:
             raise NotRunningError("This instance has no credentials yet", hint="Start it with ./dev up")
         return self._loaded
@@ -131,6 +150,8 @@ class Vault:
 
     def fill(self) -> None:
         """Make the credentials that do not exist yet."""
+        if self._servers:
+            self._servers.fill()
         if self._loaded is None:
             self._store(generate())
         elif (whole := completed(self._loaded)) != self._loaded:
@@ -143,7 +164,7 @@ class Vault:
 
     def preview(self) -> Vault:
         """The same, completed with what a start would make, of which nothing is kept."""
-        seen = Vault(self._folder)
+        seen = Vault(self._folder, servers=self._servers.preview() if self._servers else None)
         seen._loaded = completed(self._loaded or generate())
         return seen
 
@@ -151,7 +172,7 @@ class Vault:
         """Remember the key that provisioning made for the project's IAM user."""
         self._store(
             dataclasses.replace(
-                self.current, s3_access_key_id=access_key_id, s3_secret_access_key=secret_access_key
+                self._own, s3_access_key_id=access_key_id, s3_secret_access_key=secret_access_key
             )
         )
 

@@ -41,27 +41,37 @@ class Provisioned:
     postgis: bool
 
 
-def provision(port: int, *, superuser_password: str, hub: Database, explore: Database) -> Provisioned:
-    """Make the server at 127.0.0.1:``port`` what the project wants.
+def provision(
+    port: int,
+    *,
+    superuser_password: str,
+    hub: Database | None,
+    explore: Database | None,
+    is_shared: bool = False,
+) -> Provisioned:
+    """Make the server at 127.0.0.1:``port`` what the project wants; None is a database of another server.
 
     Each role may log in and nothing more, and owns its database; nobody else may enter the databases,
     those of PostgreSQL's own included. PostGIS comes into ``explore`` where the server has it. Databases
-    and roles of earlier names are named, never dropped. Raises UnhealthyError when the server does not
-    let the superuser in.
+    and roles of earlier names are named, never dropped; on a server that projects share (``is_shared``) they
+    are not even named. Raises UnhealthyError when the server does not let the superuser in.
     """
     changes: list[str] = []
+    databases = tuple(each for each in (hub, explore) if each)
     with connected(port, SUPERUSER, superuser_password, "postgres") as connection:
-        for wanted in (hub, explore):
+        for wanted in databases:
             changes += _role(connection, wanted)
             changes += _database(connection, wanted)
-        for name in (hub.name, explore.name, "postgres", "template1"):
+        for name in (*(each.name for each in databases), "postgres", "template1"):
             changes += _closed_to_public(connection, name)
-        left_alone = (*_other_databases(connection, hub, explore), *_other_roles(connection, hub, explore))
-    with connected(port, SUPERUSER, superuser_password, explore.name) as connection:
-        postgis = _available(connection, "postgis")
-        if postgis:
-            changes += _postgis(connection, explore.name)
-    return Provisioned(tuple(changes), left_alone, postgis)
+        left_alone = (*_other_databases(connection, *databases), *_other_roles(connection, *databases))
+    postgis = False
+    if explore:
+        with connected(port, SUPERUSER, superuser_password, explore.name) as connection:
+            postgis = _available(connection, "postgis")
+            if postgis:
+                changes += _postgis(connection, explore.name)
+    return Provisioned(tuple(changes), () if is_shared else left_alone, postgis)
 
 
 @contextmanager

@@ -18,10 +18,14 @@ FIRST_CHOICE = {
     "proxy": PUBLIC_PORT,
     "s3": 9000,
     "postgres": 5434,
+    "hub-db": 5433,
+    "explore-db": 5434,
     "hub": 8081,
     "github": 8090,
     "proxy-api": 8180,
 }
+# Where one server has both databases, their addresses are its own.
+ONE_SERVER = {"hub-db": "postgres", "explore-db": "postgres"}
 # The key of the project file's ports that fixes a service's port; what is missing cannot be fixed.
 SETTING = {"jupyter": "jupyter", "proxy": "jupyter", "s3": "s3", "postgres": "postgres"}
 FILE = "ports.json"

@@ -86,7 +86,10 @@ class Runtime(Protocol):
         """Ask, do not remember; ``memory`` costs a look at every process of the service."""
 
     def endpoint(self, service: str, view: View) -> Endpoint:
-        """Where the service answers for who asks. Raises NotRunningError when it has no address yet."""
+        """Where the service answers for who asks. Raises NotRunningError when it has no address yet.
+
+        ``hub-db`` and ``explore-db`` are the two databases, on whatever server they lie.
+        """
 
     def tail(self, service: str, lines: int) -> tuple[str, ...]:
         """The last lines of the service's log, oldest first."""

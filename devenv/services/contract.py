@@ -12,7 +12,7 @@ def user(site: Site, view: View) -> dict[str, str]:
     """What every notebook gets, as ``view`` has to spell the addresses."""
     project, secrets = site.project, site.vault.current
     explore = project.databases.explore
-    database = site.endpoint("postgres", view)
+    database = site.endpoint("explore-db", view)
     return {
         "AWS_ACCESS_KEY_ID": secrets.s3_access_key_id,
         "AWS_SECRET_ACCESS_KEY": secrets.s3_secret_access_key,
@@ -36,7 +36,7 @@ def hub_database_url(site: Site, view: View) -> str:
     """Where JupyterHub keeps its state; notebooks never see it."""
     hub = site.project.databases.hub
     password = site.vault.current.hub_db_password
-    return database_url(site.endpoint("postgres", view), hub.user, password, hub.name)
+    return database_url(site.endpoint("hub-db", view), hub.user, password, hub.name)
 
 
 def s3_url(site: Site, view: View) -> str:

@@ -52,7 +52,7 @@ def public_url(site: Site) -> str:
 
 
 def github_url(site: Site) -> str:
-    """The sign-in for browser and hub alike: another host than the hub's, so its cookie stays here."""
+    """The sign-in as the browser sees it: another host than the hub's, so its cookie stays here."""
     return site.endpoint("github", View.HOST).url()
 
 
@@ -62,10 +62,10 @@ def local(site: Site) -> Local:
 
     base = wanted_base_url(site)
     return Local(
-        hub_db_url=contract.hub_database_url(site, View.HOST),
+        hub_db_url=contract.hub_database_url(site, site.view),
         public_url=f"http://{public_host(site)}{base}",
         callback_url=f"http://{public_host(site)}{base}hub/oauth_callback",
-        github_url=github_url(site),
+        github_url=site.endpoint("github", site.view).url(),
         authorize_url=f"{github_url(site)}/login/oauth/authorize",
         client_secret=site.vault.current.github_client_secret,
         contract=contract.user(site, site.view),

@@ -46,7 +46,7 @@ class S3Service(Service):
             told = ministack.health(endpoint.port, site.vault.current.s3_guard_token)
         except (NotRunningError, UnhealthyError) as error:
             raise NotYet(error.what) from error
-        if told.get("instance") != site.instance.id:
+        if told.get("instance") != site.server_id:
             raise ConflictError(f"what answers at {endpoint} is the S3 of {told.get('instance')}")
         return "policy enforced"
 
@@ -159,7 +159,7 @@ def _stamp(site: Site, wanted: Wanted) -> dict[str, str]:
     asked = json.dumps([wanted.policy, wanted.buckets, wanted.user_name], sort_keys=True)
     return {
         "wanted": hashlib.sha256(asked.encode()).hexdigest(),
-        "where": site.project.s3.endpoint or site.instance.id,
+        "where": site.project.s3.endpoint or site.server_id,
         "user_key": site.vault.current.s3_access_key_id,
         "given_key": _digest(site.project.external_key),
         "seed": site.notebook_python.parent.parent.name,

@@ -7,12 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devenv.credentials import Vault
 from devenv.endpoints import Endpoint, View
 from devenv.project import Project
 from devenv.services.plan import Plan
 from devenv.state import Instance
+
+if TYPE_CHECKING:
+    from devenv.helm.cli import Target
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Site:
     ``endpoint`` and ``view`` are the runtime's: a service never works out an address itself, and a
     notebook of this level asks as ``view``. ``plan`` reads the hub's values files when it is first asked.
     ``stamps`` is the folder of what was provisioned here, and ``is_provisioned_at_start`` says that services
-    do it by themselves, as images do.
+    do it by themselves, as images do. ``servers`` is the name of the servers when projects share them, and
+    ``cluster`` where that is a cluster's API.
     """
 
     project: Project
@@ -34,6 +39,13 @@ class Site:
     plan: Callable[[], Plan]
     stamps: Path
     is_provisioned_at_start: bool = False
+    servers: str = ""
+    cluster: Target | None = None
+
+    @property
+    def server_id(self) -> str:
+        """What PostgreSQL and S3 call themselves."""
+        return self.servers or self.instance.id
 
 
 @dataclass(frozen=True)

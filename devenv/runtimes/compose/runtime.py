@@ -144,6 +144,7 @@ class ComposeRuntime:
         )
 
     def endpoint(self, service: str, view: View) -> Endpoint:
+        service = ports.ONE_SERVER.get(service, service)
         if service not in compose.NAMES:
             raise NotRunningError(f"{service} does not run in containers", hint="Start it with ./dev hub")
         if view is View.CONTAINER:

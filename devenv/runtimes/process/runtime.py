@@ -157,7 +157,7 @@ class ProcessRuntime:
                 f"a {view} cannot reach services that run as processes: they listen on 127.0.0.1 alone",
                 hint="Leave --view out, or let a program on this machine ask",
             )
-        port = ports.known(self._instance).get(service)
+        port = ports.known(self._instance).get(ports.ONE_SERVER.get(service, service))
         if not port:
             raise NotRunningError(f"{service} has no address yet", hint="Start it with ./dev up")
         return Endpoint("127.0.0.1", port)

@@ -19,7 +19,7 @@ from devenv.services.service import Site
 from devenv.state import Instance
 
 HOSTS = {View.HOST: "127.0.0.1", View.CONTAINER: "db", View.POD: "db.project.svc"}
-PORTS = {"postgres": 5434, "s3": 9000, "jupyter": 8000}
+PORTS = {"postgres": 5434, "explore-db": 5434, "hub-db": 5434, "s3": 9000, "jupyter": 8000}
 
 USER = {
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
