@@ -1,0 +1,3 @@
+module habari.local/node/pause
+
+go 1.26.0
