@@ -1,4 +1,4 @@
-"""The project's databases: two roles, two databases, and explore shut off from hub; on one server or on two."""
+"""The project's databases: two roles, two databases, explore shut off from hub; on one server or two."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """An access key that its caller chose: CreateAccessKey takes it from two headers instead of making one.
 
-IAM chooses its keys itself, and tells them once. Here a key may have to be in a file that notebooks read before
-any server runs, and the same project has the same key on each server that it meets. The call is root's, as any
-call of IAM is, and the headers are signed with it.
+IAM chooses its keys itself, and tells them once. Here a key may have to be in a file that notebooks read
+before any server runs, and the same project has the same key on each server that it meets. The call is
+root's, as any call of IAM is, and the headers are signed with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .answers import Answer, error_answer
 from .settings import MIN_SECRET, is_key_id
 
 KEY_ID_HEADER = "x-devenv-access-key-id"
-SECRET_HEADER = "x-devenv-secret-access-key"
+SECRET_HEADER = "x-devenv-secret-access-key"  # noqa: S105 - a header's name, not a secret
 
 
 def install(iam: Any, root_key_id: str) -> None:

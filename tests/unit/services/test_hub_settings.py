@@ -18,7 +18,16 @@ from devenv.services import hub_settings, plan
 from devenv.services.service import Site
 from devenv.state import FIRST_ACCOUNT, Instance, write_json
 
-PORTS = {"postgres": 5434, "explore-db": 5434, "hub-db": 5434, "s3": 9000, "proxy": 8000, "proxy-api": 8180, "hub": 8081, "github": 8090}
+PORTS = {
+    "postgres": 5434,
+    "explore-db": 5434,
+    "hub-db": 5434,
+    "s3": 9000,
+    "proxy": 8000,
+    "proxy-api": 8180,
+    "hub": 8081,
+    "github": 8090,
+}
 VALUES = """
 hub:
   baseUrl: /lab
