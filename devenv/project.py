@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 FILE_NAME = "devenv.yaml"
 SAMPLE_NAME = "devenv.sample.yaml"
 PREFIX = "HABARI_"
+# The instance of the one cluster that all projects of a checkout share: no project may be called so.
+CLUSTER_NAME = "kind"
 
 _LARGEST_FILE_BYTES = 64 * 1024
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _RESERVED_BUCKET_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_BUCKET_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_TAKEN_NAMESPACES = ("default", "local-path-storage")
 _WORD = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
 
 
@@ -51,6 +54,10 @@ def check_name(value: str) -> None:
     if f"{value}-".startswith(("pg-", *_RESERVED_BUCKET_STARTS)):
         reserved = ", ".join(_RESERVED_BUCKET_STARTS)
         raise ValueError(f"must not start with pg- (PostgreSQL keeps it) or with {reserved} (S3 keeps them)")
+    if value == CLUSTER_NAME:
+        raise ValueError(f"must not be {CLUSTER_NAME}: the cluster that all projects share is called so")
+    if value in _TAKEN_NAMESPACES or value.startswith("kube-"):
+        raise ValueError("must not be a namespace that every cluster has: undeploying would delete it")
 
 
 def _check_bucket_name(value: str) -> None:
@@ -141,6 +148,13 @@ def _check_home(value: str) -> None:
         raise ValueError("~ is not expanded: write the whole path")
     if not _is_usable_path(value, absolute=False):
         raise ValueError("must be the path of a folder")
+
+
+def _check_chart(value: str) -> None:
+    if value.startswith("~"):
+        raise ValueError("~ is not expanded: write the whole path")
+    if not _is_usable_path(value, absolute=False):
+        raise ValueError("must be the path of a folder or of an archive (.tgz)")
 
 
 def _is_usable_path(value: str, *, absolute: bool) -> bool:
@@ -276,13 +290,17 @@ class Ports:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that ``devenv.yaml`` can say; each field is a key of the file."""
+    """Everything that ``devenv.yaml`` can say; each field is a key of the file.
+
+    ``chart`` is the Helm chart of the hub, a folder or an archive; None takes the pinned one.
+    """
 
     name: Annotated[str, Rule(check_name)]
     buckets: Buckets
     databases: Databases
     runtime: Literal["process", "compose"] | None = None
     public_writable: bool = False
+    chart: Annotated[str, Rule(_check_chart)] | None = None
     s3: S3 = S3()
     postgres: Postgres = Postgres()
     jupyter: Jupyter = Jupyter()
@@ -352,6 +370,11 @@ class Project(Settings):
         return None if self.hub.values is None else tuple(self.folder / name for name in self.hub.values)
 
     @property
+    def chart_path(self) -> Path | None:
+        """The chart's folder or archive as an absolute path, or None for the pinned chart."""
+        return None if self.chart is None else self.folder / self.chart
+
+    @property
     def jupyter_home(self) -> Path | None:
         """The notebook user's home as an absolute path, or None when the instance keeps its own."""
         return None if self.jupyter.home is None else self.folder / self.jupyter.home
@@ -361,29 +384,34 @@ _KEY_VARIABLES = {
     "external_key": ("HABARI_S3_ACCESS_KEY_ID", "HABARI_S3_SECRET_ACCESS_KEY"),
     "external_admin_key": ("HABARI_S3_ADMIN_ACCESS_KEY_ID", "HABARI_S3_ADMIN_SECRET_ACCESS_KEY"),
 }
+_OTHER_VARIABLES: Mapping[KeyPath, str] = {("chart",): "DEVENV_CHART"}
 
 
-def load(folder: Path, environ: Mapping[str, str]) -> Project:
-    """Read ``devenv.yaml`` in ``folder`` where there is one, and the ``HABARI_*`` variables over it.
+def load(folder: Path, environ: Mapping[str, str], *, file: Path | None = None) -> Project:
+    """Read the project file and the ``HABARI_*`` variables over it.
 
-    A key with no value, and an empty variable, mean the default. Raises UsageError, with every problem
-    in ``details``, when the file or a variable is not valid. Touches nothing but that file.
+    The file is ``devenv.yaml`` in ``folder``, the checkout, where there is one; or the one that is named,
+    which must be there. A key with no value, and an empty variable, mean the default. Raises UsageError,
+    with every problem in ``details``, when the file or a variable is not valid. Touches nothing but that
+    file.
     """
-    folder = folder.absolute()
-    file = folder / FILE_NAME
-    text = _read(file)
+    checkout = folder.absolute()
+    if file is not None:
+        _require(file)
+    chosen = file.absolute() if file else checkout / FILE_NAME
+    text = _read(chosen)
     overrides = _overrides(environ)
     keys, problems = _access_keys(environ)
     if text is None and not overrides and not problems:
         settings = Settings.defaults()
     else:
-        settings = _validated(text, overrides, problems)
+        settings = _validated(text, overrides, problems, name=str(file or FILE_NAME))
     return Project(
         **{name: getattr(settings, name) for name in Settings.__dataclass_fields__},
         **keys,
-        folder=folder,
-        file=None if text is None else file,
-        notices=tuple(_notices(folder, environ)),
+        folder=chosen.parent,
+        file=None if text is None else chosen,
+        notices=tuple(_notices(checkout, environ, reads_checkout=file is None)),
     )
 
 
@@ -399,6 +427,18 @@ def leaves(tree: Mapping[str, Any], path: KeyPath = ()) -> dict[KeyPath, Any]:
         here = (*path, key)
         found.update(leaves(value, here) if isinstance(value, dict) else {here: value})
     return found
+
+
+def _require(file: Path) -> None:
+    """Raise UsageError unless there is a file of that name; what it holds is looked at later."""
+    if file.is_dir():
+        raise UsageError(
+            f"{file} is a folder", hint=f"Name the project file in it, such as {file / FILE_NAME}"
+        )
+    if not file.exists() and not file.is_symlink():
+        raise UsageError(
+            f"there is no project file {file}", hint="./dev project.new NAME makes one for a new project"
+        )
 
 
 def _read(file: Path) -> str | None:
@@ -418,7 +458,7 @@ def _read(file: Path) -> str | None:
     except UnicodeDecodeError as trouble:
         line = content.count(b"\n", 0, trouble.start) + 1
         raise UsageError(
-            f"{FILE_NAME} is not UTF-8 text",
+            f"{file.name} is not UTF-8 text",
             hint="Save it as UTF-8",
             details=(f"line {line}: a byte that is not",),
         ) from None
@@ -427,6 +467,12 @@ def _read(file: Path) -> str | None:
 def _overrides(environ: Mapping[str, str]) -> dict[KeyPath, str]:
     paths = leaves(asdict(Settings.defaults()))
     named = {path: environ.get(variable_name(path), "") for path in paths}
+    for path, other in _OTHER_VARIABLES.items():
+        named[path] = named[path] or environ.get(other, "")
+    chart = named["chart",]
+    if chart and not chart.startswith("~"):
+        # a shell's path starts where the shell is, not where the file lies
+        named["chart",] = str(Path(chart).absolute())
     return {path: value for path, value in named.items() if value}
 
 
@@ -442,7 +488,9 @@ def _access_keys(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]
     return keys, problems
 
 
-def _validated(text: str | None, overrides: Mapping[KeyPath, str], variable_problems: list[str]) -> Settings:
+def _validated(
+    text: str | None, overrides: Mapping[KeyPath, str], variable_problems: list[str], *, name: str
+) -> Settings:
     from devenv.yaml_lines import Document, parse
 
     document = Document() if text is None else parse(text)
@@ -456,7 +504,7 @@ def _validated(text: str | None, overrides: Mapping[KeyPath, str], variable_prob
     in_file = [detail for line, detail in sorted(found, key=lambda item: item[0]) if line]
     elsewhere = [detail for line, detail in found if not line] + variable_problems
     if settings is None or in_file or elsewhere:
-        raise _invalid(FILE_NAME if in_file else "the environment", in_file + elsewhere)
+        raise _invalid(name if in_file else "the environment", in_file + elsewhere)
     return settings
 
 
@@ -671,8 +719,8 @@ def _compose_variables(folder: Path) -> Iterable[str]:
         yield from re.findall(rf"\$\{{({PREFIX}[A-Z0-9_]+)", file.read_text(encoding="utf-8"))
 
 
-def _notices(folder: Path, environ: Mapping[str, str]) -> Iterable[str]:
-    if (folder / "devenv.yml").exists():
+def _notices(folder: Path, environ: Mapping[str, str], *, reads_checkout: bool) -> Iterable[str]:
+    if reads_checkout and (folder / "devenv.yml").exists():
         yield f"devenv.yml is not read: the project file is {FILE_NAME}"
     mine = [name for name in sorted(environ) if name.startswith(PREFIX)]
     if not mine:

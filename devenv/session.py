@@ -87,6 +87,8 @@ class Session:
     asked_level: str | None = None
     asked_values: tuple[Path, ...] | None = None
     asked_runtime: str | None = None
+    # the project file when it is not the checkout's
+    project_file: Path | None = None
 
     @classmethod
     def open(
@@ -96,20 +98,28 @@ class Session:
         level: str | None = None,
         values: tuple[Path, ...] | None = None,
         runtime: str | None = None,
+        project_file: Path | None = None,
     ) -> Session:
-        """Read the project of this checkout. ``instance`` is a name to use instead of the project's.
+        """Read the project: of that file, of the one its instance was started with, or of this checkout.
 
-        Raises UsageError with all problems of the project file at once.
+        ``instance`` is a name to use instead of the project's. Raises UsageError with all problems of the
+        project file at once, ConflictError for a file whose instance was started with another one.
         """
         environ = project.environment()
         project.forget_libpq_settings()
+        root = state.data_root(environ)
         name = instance or environ.get("HABARI_INSTANCE")
         if name:
             _check_instance(name)
-        # the name of the instance names the project too, so that buckets and databases tell it apart
-        wanted = project.load(CHECKOUT, {**environ, "HABARI_NAME": name} if name else environ)
-        root = state.data_root(environ)
-        return cls(wanted, Instance(wanted.name, CHECKOUT, root), environ, level, values, runtime)
+            project_file = project_file or _remembered_file(Instance(name, CHECKOUT, root))
+        wanted = _load(environ, project_file, name)
+        found = Instance(wanted.name, CHECKOUT, root)
+        if project_file is None and not name and (project_file := _remembered_file(found)):
+            _require_no_file_here(found, project_file)
+            wanted = _load(environ, project_file, found.name)
+        elif project_file is not None:
+            _require_same_file(found, project_file)
+        return cls(wanted, found, environ, level, values, runtime, wanted.file if project_file else None)
 
     @classmethod
     def open_to_stop(cls, instance: str | None) -> Session:
@@ -279,6 +289,7 @@ class Session:
             "runtime": chosen,
             "runtimes": sorted(used),
             "asked_runtime": self.asked_runtime or self._remembered.get("asked_runtime"),
+            "project_file": None if self.project_file is None else str(self.project_file),
         }
         state.write_json(self.instance.root / REMEMBERED, content)
 
@@ -368,3 +379,52 @@ def _check_instance(name: str) -> None:
         project.check_name(name)
     except ValueError as error:
         raise UsageError(f"the instance name {name!r} {error}", hint="Give --instance another one") from None
+
+
+def _load(environ: Mapping[str, str], file: Path | None, name: str | None) -> Project:
+    """The name of an instance names the project too, so that buckets and databases tell it apart."""
+    named = {**environ, "HABARI_NAME": name} if name else environ
+    return project.load(CHECKOUT, named, file=file)
+
+
+def _remembered_file(instance: Instance) -> Path | None:
+    """The project file that the instance was started with, when it is not the checkout's.
+
+    Raises UsageError when it is gone.
+    """
+    said = (state.read_json(instance.root / REMEMBERED) or {}).get("project_file")
+    if said and not Path(said).is_file():
+        raise UsageError(
+            f"the project file of {instance.name} is gone: {said}",
+            hint=f"Put it back, or name it where it is now; ./dev down --instance {instance.name} needs none",
+        )
+    return Path(said) if said else None
+
+
+def _require_no_file_here(instance: Instance, started_with: Path) -> None:
+    """Raise ConflictError when the checkout's file is called as an instance of another file."""
+    own = CHECKOUT / project.FILE_NAME
+    if own.exists() and not _is_same(own, started_with):
+        raise ConflictError(
+            f"{own} and {started_with} both call their project {instance.name}; the second was started",
+            hint=f"Give one of them another name. --instance {instance.name} means the one that was started",
+        )
+
+
+def _require_same_file(instance: Instance, file: Path) -> None:
+    """Raise ConflictError when the instance was started with another file, which is still there."""
+    before = state.read_json(instance.root / REMEMBERED)
+    if before is None:
+        return
+    started_with = Path(before.get("project_file") or CHECKOUT / project.FILE_NAME)
+    is_gone = bool(before.get("project_file")) and not started_with.exists()
+    if not is_gone and not _is_same(started_with, file):
+        whose = before.get("project_file") or "this checkout's own project"
+        raise ConflictError(
+            f"the name {instance.name} in {file} is that of {whose} already",
+            hint=f"Give it another name, or delete the other: ./dev down --purge --instance {instance.name}",
+        )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()

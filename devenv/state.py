@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from devenv import waiting
 from devenv.errors import ConflictError, UsageError
+from devenv.project import CLUSTER_NAME
 
 MARK_FILE = "instance.json"
 # Above what SSSD gives to accounts of a directory (ldap_idmap_range_max) and systemd to containers
@@ -191,12 +192,15 @@ def _note(handle: TextIO, text: str) -> None:
 
 
 def instances_of(checkout: Path, root: Path) -> list[Instance]:
-    """Every instance of this checkout that has a state folder below the data root."""
+    """Every project's instance of this checkout that has a state folder below the data root.
+
+    The cluster's own is none of a project.
+    """
     found = []
     for mark in sorted((root / "instances").glob(f"*/{MARK_FILE}")):
         content = read_json(mark) or {}
         candidate = Instance(str(content.get("name", "")), checkout, root)
-        if candidate.id == content.get("id"):
+        if candidate.id == content.get("id") and candidate.name != CLUSTER_NAME:
             found.append(candidate)
     return found
 

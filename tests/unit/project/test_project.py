@@ -194,6 +194,26 @@ def test_every_valid_name_gives_valid_defaults(name: str) -> None:
             id="tilde",
         ),
         pytest.param(
+            "chart: ~/x",
+            "line 1: chart: ~ is not expanded: write the whole path",
+            id="tilde of a chart",
+        ),
+        pytest.param(
+            "name: kind",
+            "line 1: name: must not be kind: the cluster that all projects share is called so",
+            id="the cluster's name",
+        ),
+        pytest.param(
+            "name: kube-system",
+            "line 1: name: must not be a namespace that every cluster has: undeploying would delete it",
+            id="a namespace of Kubernetes",
+        ),
+        pytest.param(
+            "name: default",
+            "line 1: name: must not be a namespace that every cluster has: undeploying would delete it",
+            id="the default namespace",
+        ),
+        pytest.param(
             "name: !!int x", "line 1: name: a value that YAML cannot read; put it in quotes", id="bad tag"
         ),
         pytest.param(
@@ -348,6 +368,7 @@ OTHER_VALUES = {
     "name": "other",
     "runtime": "compose",
     "public_writable": "true",
+    "chart": "/srv/chart.tgz",
     "s3.provider": "external",
     "s3.region": "eu-west-1",
     "s3.endpoint": "http://127.0.0.1:1",

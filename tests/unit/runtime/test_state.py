@@ -213,3 +213,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path: Path) -> 
 
     assert state.read_json(path) == {"old": True}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_cluster_is_not_among_the_instances_of_projects(instance: Instance) -> None:
+    for name in ("habari", "kind"):
+        Instance(name, instance.checkout, instance.data_root).create()
+
+    found = state.instances_of(instance.checkout, instance.data_root)
+
+    assert [each.name for each in found] == ["habari"]
