@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devenv.errors import DevenvError, MissingError
+from devenv.errors import DevenvError, InterruptedByUser, MissingError
 
 Argv = Sequence[str | Path]
 
@@ -50,6 +50,41 @@ class CommandFailedError(DevenvError):
             hint="Its last words are below",
             details=tuple(said[-12:]),
         )
+
+
+class Leash:
+    """Programs that one thread waits for and another may end: after :meth:`pull` none is started either."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._children: list[subprocess.Popen[Any]] = []
+        self._is_pulled = False
+
+    def pull(self) -> None:
+        """End them (SIGTERM); whoever waits for one sees it end."""
+        with self._lock:
+            self._is_pulled = True
+            children = list(self._children)
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+
+    def check(self) -> None:
+        """Raise InterruptedByUser once it was pulled."""
+        if self._is_pulled:
+            raise InterruptedByUser("interrupted")
+
+    def popen(self, argv: Argv, **options: Any) -> subprocess.Popen[Any]:
+        """Start a program on it, with the options of :class:`subprocess.Popen`."""
+        words = _announce(argv)
+        with self._lock:
+            self.check()
+            try:
+                child: subprocess.Popen[Any] = subprocess.Popen(words, **options)
+            except (FileNotFoundError, PermissionError) as error:
+                raise _not_started(words, error) from error
+            self._children.append(child)
+        return child
 
 
 def run(
@@ -101,28 +136,28 @@ def stream(
     cwd: Path | None = None,
     on_stdout: Callable[[str], None] | None = None,
     holds_stdin: bool = False,
+    leash: Leash | None = None,
 ) -> int:
     """Run a program and hand over each line of its standard error as it comes; return its exit code.
 
     Standard output goes to ``on_stdout``, or to ``on_line`` too when that is not given. Whatever
     interrupts the wait (Ctrl-C) ends the program first. With ``holds_stdin`` its standard input ends
-    when this process does, however that ends.
+    when this process does, however that ends. A ``leash`` that is pulled ends it too: InterruptedByUser.
     """
-    words = _announce(argv)
-    try:
-        child = subprocess.Popen(
-            words,
-            env=None if env is None else dict(env),
-            cwd=cwd,
-            stdin=subprocess.PIPE if holds_stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if on_stdout else subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-    except (FileNotFoundError, PermissionError) as error:
-        raise _not_started(words, error) from error
-    return _pump(child, on_line, on_stdout)
+    leash = leash or Leash()
+    child = leash.popen(
+        argv,
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        stdin=subprocess.PIPE if holds_stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if on_stdout else subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    code = _pump(child, on_line, on_stdout)
+    leash.check()
+    return code
 
 
 def spawn(

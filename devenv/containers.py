@@ -102,7 +102,7 @@ class Engine:
         """The service's own one: neither somebody else's nor one of `docker compose run`."""
         own = {PROJECT: project, SERVICE: service, INSTANCE: project, ONE_OFF: "False"}
         labels = [f"{name}={value}" for name, value in own.items()]
-        with _told():
+        with told():
             found = self.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         return found[0] if found else None
 
@@ -133,7 +133,7 @@ class Engine:
         found = self.container(project, service)
         if found is None or not found.attrs["State"]["Running"]:
             return False
-        with _told():
+        with told():
             found.stop(timeout=int(seconds))
         return True
 
@@ -142,7 +142,7 @@ class Engine:
         found = self.container(project, service)
         if found is None:
             return ()
-        with _told():
+        with told():
             text = found.logs(tail=lines).decode(errors="replace")
         return tuple(line for line in text.splitlines() if line.strip())
 
@@ -161,7 +161,7 @@ class Engine:
         found = self.container(project, service)
         if found is None:
             return 0
-        with _told():
+        with told():
             used = self.client.api.stats(str(found.id), stream=False, one_shot=True)["memory_stats"]
         inactive = used.get("stats", {}).get(
             "inactive_file", used.get("stats", {}).get("total_inactive_file", 0)
@@ -172,14 +172,14 @@ class Engine:
         """Whether its image is the one that the name stands for now; True when the name is gone."""
         from docker.errors import ImageNotFound
 
-        with _told(), contextlib.suppress(ImageNotFound):
+        with told(), contextlib.suppress(ImageNotFound):
             newest = self.client.images.get(container.attrs["Config"]["Image"])
             return bool(newest.id == container.attrs["Image"])
         return True
 
     def require_images(self, names: Mapping[str, str]) -> None:
         """Raise MissingError with the command that makes them when images are missing."""
-        with _told():
+        with told():
             missing = [service for service, image in names.items() if not self._has_image(image)]
         if missing:
             named = ", ".join(names[service] for service in missing)
@@ -199,7 +199,7 @@ class Engine:
 
     def require_own(self, project: str, instance: str) -> None:
         """Raise ConflictError for a container or volume of our names that somebody else made."""
-        with _told():
+        with told():
             containers = self.client.containers.list(all=True, filters={"label": f"{PROJECT}={project}"})
             volumes = self.client.volumes.list(filters={"name": f"{project}_"})
             foreign = [str(each.name) for each in containers if each.labels.get(INSTANCE) != instance]
@@ -233,7 +233,7 @@ def _state(attrs: Mapping[str, Any], *, is_newest: bool) -> State:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """The engine's own words as foreseen trouble."""
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException

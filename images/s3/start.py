@@ -1,5 +1,7 @@
 """The start of the S3 container: the server, then buckets, user, policy and seed by the real APIs, each time.
 
+With S3_SERVE_ONLY=true nothing is provisioned: whoever started it does that from outside, for several projects.
+
 Variables: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (the project's user), S3_BUCKET_NAME_PUBLIC, _LAKE and
 _NOTEBOOKS, AWS_DEFAULT_REGION, S3_USER_NAME, S3_PUBLIC_WRITABLE, S3_INSTANCE; S3_ADMIN_ACCESS_KEY_ID,
 S3_ADMIN_SECRET_ACCESS_KEY and S3_GUARD_TOKEN together, or they are made and kept in the volume. Each may
@@ -109,7 +111,8 @@ def set_up(admin: settings.Admin, user: KeyPair) -> None:
 
 
 def main() -> int:
-    user, admin = settings.user_key(), settings.given_admin()
+    user = None if settings.serves_only() else settings.user_key()
+    admin = settings.given_admin()
     # left by an earlier start of this container; root's, when a health check made it
     BELIEVED.unlink(missing_ok=True)
     drop_root()
@@ -123,7 +126,10 @@ def main() -> int:
         signal.signal(number, lambda got, _frame: server.send_signal(got))
     try:
         wait_for(server, admin.token)
-        set_up(admin, user)
+        if user is None:
+            READY.touch()
+        else:
+            set_up(admin, user)
         return server.wait()
     except DevenvError as error:
         if server.poll() is not None:  # it was asked to stop meanwhile

@@ -40,6 +40,11 @@ def value(name: str, default: str = "") -> str:
         stop(f"{name}_FILE names {file}, which cannot be read: {error.strerror}", 5)
 
 
+def serves_only() -> bool:
+    """Whether buckets and users are somebody else's affair."""
+    return value("S3_SERVE_ONLY").lower() == "true"
+
+
 @dataclass(frozen=True)
 class Admin:
     """Root's key and the token of the guard's own address."""
