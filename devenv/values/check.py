@@ -162,8 +162,9 @@ def _contradictions(tree: Mapping[str, Any]) -> Iterator[Finding]:
     if authenticator(tree) not in _DUMMIES and nobody:
         text = "nobody may sign in: no allowed_users, admin_users, allowed_organizations or allow_all"
         yield Finding("warning", ("hub", "config"), text)
-    placeholders = at(tree, ("scheduling", "userPlaceholder", "replicas"))
-    if placeholders and not at(tree, ("scheduling", "podPriority", "enabled")):
+    placeholder = at(tree, ("scheduling", "userPlaceholder"), {})
+    counts = isinstance(placeholder, dict) and placeholder.get("enabled") is not False
+    if counts and placeholder.get("replicas") and not at(tree, ("scheduling", "podPriority", "enabled")):
         text = "placeholders make no room for people unless scheduling.podPriority.enabled is true"
         yield Finding("warning", ("scheduling", "userPlaceholder", "replicas"), text)
 

@@ -38,12 +38,14 @@ class Loaded:
 
     Nulls are kept, because they delete defaults of the chart; :func:`devenv.values.hub.with_defaults` applies
     them. ``notices`` say what was translated, what Helm would warn of, and which file gives secrets away.
+    ``translated`` has what stands in for each file that is not in today's form.
     """
 
     tree: dict[str, Any] = field(repr=False)
     notices: tuple[str, ...] = ()
     origins: Mapping[KeyPath, Origin] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
+    translated: Mapping[Path, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def origin(self, path: KeyPath) -> Origin | None:
         """Where a key, or else the nearest one above it, was said; None for a default of the chart."""
@@ -71,8 +73,11 @@ def load(paths: Sequence[Path]) -> Loaded:
     tree: dict[str, Any] = {}
     origins: dict[KeyPath, Origin] = {}
     notices: list[str] = []
+    translated: dict[Path, dict[str, Any]] = {}
     for path, document in sources:
         done = translate(document.tree)
+        if done.tree != document.tree:
+            translated[path] = done.tree
         places = {**document.places, **_moved(document.places, done.moved)}
         notices += [_message(path, places, key, text) for key, text in done.notices]
         notices += [
@@ -84,7 +89,7 @@ def load(paths: Sequence[Path]) -> Loaded:
         notices += _given_away(path, document.tree)
         tree = merge.merge(tree, done.tree)
         origins.update({key: Origin(path, place.line, place.text_line) for key, place in places.items()})
-    return Loaded(tree, tuple(notices), origins, tuple(paths))
+    return Loaded(tree, tuple(notices), origins, tuple(paths), translated)
 
 
 def shown(path: Path) -> str:

@@ -263,3 +263,9 @@ def test_errors_come_before_warnings() -> None:
     tree = {"aaa": 1, "hub": {"baseUrl": 5}}
     assert [each.severity for each in check.findings(Loaded(tree))] == ["error", "warning"]
     assert isinstance(check.findings(Loaded(tree))[0], Finding)
+
+
+def test_placeholders_that_are_off_need_no_priority() -> None:
+    tree = {"scheduling": {"userPlaceholder": {"enabled": False, "replicas": 4}}}
+
+    assert [path for _, path, _ in found(tree) if path.startswith("scheduling")] == []

@@ -1,0 +1,260 @@
+"""The release of one project: ``habari-<project>`` in the namespace ``<project>``, by the seed's own call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devenv.errors import ConflictError, UsageError
+from devenv.helm import ready, trouble
+from devenv.helm.api import Api
+from devenv.helm.chart import Chart
+from devenv.helm.cli import Helm, Revision
+
+if TYPE_CHECKING:
+    from devenv.values.files import Loaded
+
+DESCRIPTION = "habari"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found before anything changed. ``by`` says who judged the values: a schema or the toolkit."""
+
+    rendered: str = field(repr=False)
+    by: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What applying came to: ``changed`` is false when the release was there just so."""
+
+    changed: bool
+    revision: int
+    healed: str = ""
+
+
+def name_of(project: str) -> str:
+    """The release of a project."""
+    return f"habari-{project}"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A project's chart and values on a cluster.
+
+    ``files`` are the values in the seed's order and ``overlay`` is laid over all of them; production has
+    none. ``folder`` (0700) keeps what is handed to helm and is no file of the user's. ``heals`` allows to put
+    right what a killed helm left: only for a cluster where nobody else deploys.
+    """
+
+    helm: Helm
+    project: str
+    chart: Chart
+    files: tuple[Path, ...]
+    folder: Path
+    overlay: Mapping[str, Any] | None = field(default=None, repr=False)
+    heals: bool = True
+
+    @property
+    def name(self) -> str:
+        return name_of(self.project)
+
+    @property
+    def namespace(self) -> str:
+        return self.project
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The files, read and translated. Raises UsageError with every problem."""
+        from devenv.values import files
+
+        return files.load(self.files)
+
+    @cached_property
+    def tree(self) -> dict[str, Any]:
+        """The values as the chart gets them, the overlay included."""
+        from devenv.values.merge import merge
+
+        return merge(self.loaded.tree, self.overlay or {})
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells one state of chart and values from another; no value can be read from it."""
+        said = json.dumps(self.tree, sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(f"{self.chart.digest()}\0{said}".encode()).hexdigest()[:32]
+
+    def check(self, *, kubernetes: str = "", served: Sequence[str] = ()) -> Checked:
+        """Judge the values by the chart's schema and render the chart; nothing is changed.
+
+        ``kubernetes`` is the cluster's version and ``served`` its API versions, when there is a cluster.
+        Raises UsageError with every problem.
+        """
+        from devenv.helm import fit
+
+        self._require_namespace()
+        warnings, by = self._judged()
+        rendered = self.helm.template(
+            self.name,
+            self.chart.path,
+            self.namespace,
+            self.write(),
+            kubernetes=kubernetes,
+            served=served,
+        )
+        fit.require(self.chart, rendered, served=served, kubernetes=kubernetes)
+        return Checked(rendered, by, (*self.loaded.notices, *warnings))
+
+    def apply(self, *, seconds: int = 300, on_line: Callable[[str], None] = lambda _: None) -> Applied:
+        """Install the release or bring it up to date; nothing happens when it is deployed just so.
+
+        It is not waited for: :meth:`answer` tells whether it is ready. Raises ConflictError for a namespace
+        with somebody else's release and for an operation that is under way.
+        """
+        self.require_ours()
+        healed = self._heal()
+        last = self.helm.status(self.name, self.namespace)
+        if last and last.status == "deployed" and last.description == self._description:
+            return Applied(False, last.number, healed)
+        self.helm.upgrade(
+            self.name,
+            self.chart.path,
+            self.namespace,
+            self.write(),
+            description=self._description,
+            seconds=seconds,
+            on_line=on_line,
+        )
+        return Applied(True, last.number + 1 if last else 1, healed)
+
+    def is_current(self) -> bool:
+        """Whether this chart with these values is what is deployed."""
+        last = self.helm.status(self.name, self.namespace)
+        return last is not None and last.status == "deployed" and last.description == self._description
+
+    def answer(self, api: Api) -> str:
+        """One line that says that everything of the release is ready.
+
+        Raises NotYet with what is missing, UnhealthyError with the reason when waiting will not mend it.
+        """
+        return ready.answer(api, self.name, self.namespace, self.chart.label)
+
+    def why_not(self, api: Api) -> tuple[trouble.Trouble, ...]:
+        """What is wrong with the release's pods, volumes and jobs, for a wait that is over."""
+        return trouble.find(api, self.namespace)
+
+    def require_ours(self) -> None:
+        """Raise ConflictError when the namespace holds a release of somebody else's; nothing is touched."""
+        self._require_namespace()
+        others = [each for each in self.helm.releases(self.namespace) if each.name != self.name]
+        if others:
+            raise ConflictError(
+                f"the namespace {self.namespace} holds the release {others[0].name} ({others[0].chart}),"
+                f" which is not {self.name}",
+                hint="Nothing was touched; choose another project name, or remove that release yourself",
+            )
+        history = self.helm.history(self.name, self.namespace)
+        if history and not self._is_ours(history):
+            raise ConflictError(
+                f"the release {self.name} is of another chart, {history[-1].chart}, and not made by us",
+                hint="Nothing was touched; choose another project name, or remove that release yourself",
+            )
+
+    def undeploy(self, api: Api, *, seconds: float = 180) -> tuple[str, ...]:
+        """Remove the release and then its namespace with people's servers and homes; the words of what went.
+
+        Nothing to remove is no error. Raises ConflictError for somebody else's release.
+        """
+        self.require_ours()
+        gone = []
+        if self.helm.history(self.name, self.namespace):
+            self.helm.uninstall(self.name, self.namespace)
+            gone.append(f"release {self.name}")
+        if api.delete_namespace(self.namespace, seconds=seconds):
+            gone.append(f"namespace {self.namespace}")
+        return tuple(gone)
+
+    def write(self) -> tuple[Path, ...]:
+        """The values files to hand to helm: the user's own, or what stands in for one that was translated."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = []
+        for number, path in enumerate(self.loaded.files):
+            today = self.loaded.translated.get(path)
+            found.append(path.absolute() if today is None else self._written(f"{number}-{path.stem}", today))
+        if self.overlay is not None:
+            found.append(self._written("overlay", self.overlay))
+        return tuple(found)
+
+    @property
+    def _description(self) -> str:
+        return f"{DESCRIPTION} {self.digest}"
+
+    def _written(self, stem: str, tree: Mapping[str, Any]) -> Path:
+        """JSON, which is YAML too; whole or not at all, and readable by its owner alone."""
+        target = self.folder / f"{stem}.json"
+        draft = target.with_name(f".{target.name}.{os.getpid()}.new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            json.dump(tree, handle, indent=1, ensure_ascii=False, default=str)
+        draft.replace(target)
+        return target
+
+    def _judged(self) -> tuple[tuple[str, ...], str]:
+        from dataclasses import replace
+
+        from devenv.values import check
+
+        schema = self.chart.path if self.chart.has_schema else None
+        warnings = check.require(replace(self.loaded, tree=self.tree), schema)
+        by = f"the schema of {self.chart.label}" if schema else "the keys that the toolkit knows"
+        return warnings, by
+
+    def _is_ours(self, history: Sequence[Revision]) -> bool:
+        """By our mark; or by hand with the same chart, as the platform's own instructions have it."""
+        chart = history[-1].chart
+        is_same = chart.startswith(f"{self.chart.name}-") and chart[len(self.chart.name) + 1 :][:1].isdigit()
+        return is_same or any(each.description.startswith(f"{DESCRIPTION} ") for each in history)
+
+    def _heal(self) -> str:
+        """End what a killed helm left half done; the words of what was done."""
+        history = self.helm.history(self.name, self.namespace)
+        if not history:
+            return ""
+        last = history[-1]
+        if not (last.is_pending or last.status == "uninstalling"):
+            return ""
+        if not self.heals:
+            raise ConflictError(
+                f"{self.name} is {last.status} since {last.updated}: at work, or killed in the middle",
+                hint=f"When nobody is at work: helm rollback {self.name} --namespace {self.namespace}",
+            )
+        self._end_strays()
+        good = [each for each in history[:-1] if each.status in ("deployed", "superseded")]
+        if last.status in ("pending-upgrade", "pending-rollback") and good:
+            self.helm.rollback(self.name, good[-1].number, self.namespace)
+            return f"the release was {last.status}: back to revision {good[-1].number} first"
+        self.helm.uninstall(self.name, self.namespace)
+        return f"the release was {last.status}: removed first"
+
+    def _end_strays(self) -> None:
+        """A helm that outlived its command would go on in the middle of the next."""
+        import signal
+
+        from devenv import processes
+
+        if self.helm.mark:
+            processes.end(processes.marked(self.helm.mark), first=signal.SIGTERM, seconds=10)
+
+    def _require_namespace(self) -> None:
+        if self.namespace == "default" or self.namespace.startswith("kube-"):
+            raise UsageError(
+                f"{self.namespace} is a namespace of Kubernetes itself and no project's",
+                hint="Give the project another name in devenv.yaml",
+            )
