@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,16 +72,6 @@ def pin() -> Pin:
     """The chart of ``images/pins.toml``."""
     found = tomllib.loads(pins.FILE.read_text(encoding="utf-8"))["chart"]
     return Pin(found["repository"], found["name"], found["version"])
-
-
-def named(environ: Mapping[str, str], key: str | None, folder: Path) -> Path | None:
-    """The chart that the variable DEVENV_CHART or else the project file's key names; None for the pinned one.
-
-    A relative path starts at the current folder for the variable and at the project's for the key.
-    """
-    if given := environ.get(VARIABLE):
-        return Path(given).absolute()
-    return folder / key if key else None
 
 
 def find(path: Path | None, helm: Helm, data_root: Path) -> Chart:

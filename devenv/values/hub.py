@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devenv.values import variables
 from devenv.values.culler import Culler, culler
-from devenv.values.files import Origin
 from devenv.values.keys import KEYS, Ignored, Trait, at, defaults, entry, leaves, table
 from devenv.values.local import authenticator
 from devenv.values.merge import Tree, coalesce
 from devenv.yaml_lines import KeyPath
+
+if TYPE_CHECKING:
+    from devenv.values.files import Origin
 
 Traits = dict[str, dict[str, Any]]
 

@@ -47,14 +47,6 @@ def test_the_pinned_chart_is_zero_to_jupyterhub() -> None:
     assert found.repository.startswith("https://")
 
 
-def test_the_variable_wins_over_the_project_file_s_key(tmp_path: Path) -> None:
-    environ = {"DEVENV_CHART": "/charts/a.tgz"}
-
-    assert chart.named(environ, "charts/b.tgz", tmp_path) == Path("/charts/a.tgz")
-    assert chart.named({}, "charts/b.tgz", tmp_path) == tmp_path / "charts/b.tgz"
-    assert chart.named({"DEVENV_CHART": ""}, None, tmp_path) is None
-
-
 def test_a_named_folder_or_archive_is_taken_and_nothing_is_fetched(fake: FakeHelm, tmp_path: Path) -> None:
     packed = tmp_path / "mine.tgz"
     packed.write_bytes(archive(Chart_yaml=CHART_YAML))
