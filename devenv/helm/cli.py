@@ -196,7 +196,8 @@ class Helm:
 
         def take(line: str) -> None:
             said.append(line)
-            on_line(line)
+            if line and not failures.is_noise(line):
+                on_line(line)
 
         # streamed, because an interrupted stream lets helm end in good order
         code = self.stream(argv, take, env=self.child_environ)

@@ -10,7 +10,10 @@ from devenv.errors import ConflictError, DevenvError, MissingError, UnhealthyErr
 from devenv.values.secrecy import masked_text
 
 _LINES = 12
-_NOISE = re.compile(r"(?i)^(level=|time=)?.*\b(WARNING: Kubernetes configuration file|level=WARN)\b")
+# a kubeconfig that a group may read, and the symbolic links of a chart's folder
+_NOISE = re.compile(
+    r"level=(INFO|WARN|DEBUG)\b|WARNING: Kubernetes configuration file|walk\.go:\d+: found symbolic"
+)
 _OFFLINE = re.compile(
     r"(?i)no such host|dial tcp|connection refused|timeout|network is unreachable|proxyconnect|i/o|"
     r"failed to (do request|fetch)|looks like .* is not a valid chart repository"
@@ -24,8 +27,13 @@ _WRONG_KUBERNETES = re.compile(
 def tail(done: Completed) -> tuple[str, ...]:
     """The last lines of what helm said, without what looks like a secret."""
     said = (done.stderr or done.stdout).splitlines()
-    lines = [masked_text(line) for line in said if line.strip() and not _NOISE.match(line)]
+    lines = [masked_text(line) for line in said if line.strip() and not is_noise(line)]
     return tuple(lines[-_LINES:])
+
+
+def is_noise(line: str) -> bool:
+    """Whether a line of helm's says nothing about the call."""
+    return bool(_NOISE.search(line))
 
 
 def is_not_found(done: Completed) -> bool:

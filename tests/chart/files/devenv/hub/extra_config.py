@@ -1,0 +1,1 @@
+../../../../../devenv/hub/extra_config.py

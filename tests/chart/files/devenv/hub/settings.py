@@ -1,0 +1,1 @@
+../../../../../devenv/hub/settings.py

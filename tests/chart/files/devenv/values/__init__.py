@@ -1,0 +1,1 @@
+../../../../../devenv/values/__init__.py

@@ -1,0 +1,1 @@
+../../../../../devenv/values/hub.py

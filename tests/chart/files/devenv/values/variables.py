@@ -1,0 +1,1 @@
+../../../../../devenv/values/variables.py

@@ -1,0 +1,1 @@
+../../../../devenv/yaml_lines.py
