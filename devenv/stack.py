@@ -15,9 +15,6 @@ from devenv.runtimes.runtime import Condition, Phase, Runtime
 from devenv.services.service import Service, Site
 from devenv.waiting import NotYet
 
-ANSWER_SECONDS = 90
-PROOF_SECONDS = 60
-
 
 @dataclass(frozen=True)
 class Status:
@@ -63,6 +60,7 @@ class Stack:
             self._first_error(futures)
         except BaseException:
             self._cancelled.set()
+            self._runtime.cancel()
             pool.shutdown(wait=True)
             self._roll_back()
             raise
@@ -134,7 +132,10 @@ class Stack:
             self._progress(service.name, "starting", "proving that it can be used")
             with self._explained(service):
                 self._until(
-                    service, f"the proof of {service.name}", lambda: service.prove(self._site), PROOF_SECONDS
+                    service,
+                    f"the proof of {service.name}",
+                    lambda: service.prove(self._site),
+                    service.proof_seconds,
                 )
         self._progress(service.name, "ready", detail)
 
@@ -142,7 +143,7 @@ class Stack:
         """Start it unless it runs, wait until it answers; whether it was started, and its answer."""
         self._progress(service.name, "starting", "")
         launched = not service.is_external(self._site) and self._start(service)
-        return launched, self._until(service, service.name, lambda: self._answer(service), ANSWER_SECONDS)
+        return launched, self._until(service, service.name, lambda: self._answer(service), service.answer_seconds)
 
     def _start(self, service: Service) -> bool:
         with self._launching[service.name]:
@@ -203,6 +204,7 @@ class Stack:
         if not failed:
             return
         self._cancelled.set()
+        self._runtime.cancel()
         wait(pending)
         # the others only say that they were told to give up
         errors = [error for future in futures if (error := future.exception())]

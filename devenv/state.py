@@ -23,8 +23,6 @@ from devenv.errors import ConflictError, UsageError
 from devenv.project import CLUSTER_NAME
 
 MARK_FILE = "instance.json"
-# The name of the instance that the cluster of a checkout is; no project has it.
-CLUSTER = "kind"
 # Above what SSSD gives to accounts of a directory (ldap_idmap_range_max) and systemd to containers
 # (https://systemd.io/UIDS-GIDS/), below where numbers have a sign.
 FIRST_ACCOUNT, LAST_ACCOUNT = 2_001_000_000, 2**31 - 1

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from devenv.credentials import Vault
 from devenv.helm.cli import Target
-from devenv.state import CLUSTER, Instance
+from devenv.project import CLUSTER_NAME
+from devenv.state import Instance
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Place:
     @classmethod
     def of(cls, instance: Instance) -> Place:
         """The cluster that a project's instance stands on."""
-        return cls(Instance(CLUSTER, instance.checkout, instance.data_root))
+        return cls(Instance(CLUSTER_NAME, instance.checkout, instance.data_root))
 
     @property
     def id(self) -> str:

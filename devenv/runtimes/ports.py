@@ -23,6 +23,8 @@ FIRST_CHOICE = {
     "hub": 8081,
     "github": 8090,
     "proxy-api": 8180,
+    # the addresses that kind-config.yaml reserves for projects
+    **{f"slot-{number}": PUBLIC_PORT + number for number in range(8)},
 }
 # Where one server has both databases, their addresses are its own.
 ONE_SERVER = {"hub-db": "postgres", "explore-db": "postgres"}

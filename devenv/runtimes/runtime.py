@@ -70,6 +70,9 @@ class Runtime(Protocol):
         When it raises it has left nothing behind.
         """
 
+    def cancel(self) -> None:
+        """Starts that are under way in other threads end soon, by InterruptedByUser or as failures."""
+
     def ensure_alive(self, service: Service) -> None:
         """Raise UnhealthyError with the log's tail when a launched service is gone."""
 

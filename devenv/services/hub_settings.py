@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devenv import project
-from devenv.endpoints import PUBLIC_PORT, View
+from devenv.endpoints import PUBLIC_PORT, Endpoint, View
 from devenv.github.names import is_login
 from devenv.github.settings import Person
 from devenv.github.settings import Settings as GitHubSettings
@@ -19,7 +19,7 @@ from devenv.hub import settings as hub_side
 from devenv.postgres import binaries, cluster
 from devenv.project import Project
 from devenv.services import checkout_files, contract, notebook_environment
-from devenv.services.service import Site
+from devenv.services.service import Cluster, Site
 from devenv.state import FIRST_ACCOUNT, LAST_ACCOUNT, MARK_VARIABLE, read_json
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def public_host(site: Site) -> str:
 
 def base_url(site: Site) -> str:
     """hub.baseUrl as the hub of this instance was last started with it."""
+    if site.cluster:
+        return wanted_base_url(site)
     written = read_json(site.instance.secrets / HUB_FILE) or {}
     return str(written.get("base_url", "/"))
 
@@ -61,6 +63,7 @@ def local(site: Site) -> Local:
     from devenv.values.local import Local
 
     base = wanted_base_url(site)
+    in_cluster = _of_cluster(site.cluster) if site.cluster else {}
     return Local(
         hub_db_url=contract.hub_database_url(site, site.view),
         public_url=f"http://{public_host(site)}{base}",
@@ -69,8 +72,20 @@ def local(site: Site) -> Local:
         authorize_url=f"{github_url(site)}/login/oauth/authorize",
         client_secret=site.vault.current.github_client_secret,
         contract=contract.user(site, site.view),
-        runs_post_start=runs_post_start(site.project),
+        runs_post_start=site.cluster is not None or runs_post_start(site.project),
+        **in_cluster,
     )
+
+
+def _of_cluster(cluster: Cluster) -> dict[str, Any]:
+    """Where the release listens, and what its pods may reach beside the cluster."""
+    return {
+        "cluster_cidr": cluster.server_range(),
+        "ports": (5432, 9000),
+        "hub_ports": (5432, 8090),
+        "node_port": cluster.node_port(),
+        "images": cluster.images(),
+    }
 
 
 def hub(site: Site) -> dict[str, Any]:
@@ -118,8 +133,9 @@ def github(site: Site) -> dict[str, Any]:
     logins = {each for each in (*named.allowed, *named.admins) if is_login(each)}
     logins.update(project_side.people, *project_side.organizations.values())
     groups = dict(project_side.organizations)
+    endpoint = site.endpoint("github", View.HOST)
     settings = GitHubSettings(
-        port=site.endpoint("github", View.HOST).port,
+        **_listening(site, endpoint),
         instance=site.instance.id,
         key=secrets.github_page_key,
         client_id=client_id(tree),
@@ -132,9 +148,19 @@ def github(site: Site) -> dict[str, Any]:
         ),
         organizations={name: each for name, each in groups.items() if ":" not in name},
         teams={name: each for name, each in groups.items() if ":" in name},
-        notebook_uids=(FIRST_ACCOUNT, LAST_ACCOUNT) if _is_root() else None,
     )
     return dataclasses.asdict(settings)
+
+
+def _listening(site: Site, endpoint: Endpoint) -> dict[str, Any]:
+    """Here, where accounts of notebooks are kept off; or in a container, published at ``endpoint``."""
+    if site.cluster is None:
+        uids = (FIRST_ACCOUNT, LAST_ACCOUNT) if _is_root() else None
+        return {"port": endpoint.port, "notebook_uids": uids}
+    inside = site.endpoint("github", View.POD)
+    hosts = (str(inside), str(endpoint), f"localhost:{endpoint.port}")
+    # the container's own network: what is published is compose's matter
+    return {"port": inside.port, "host": "0.0.0.0", "hosts": hosts}  # noqa: S104
 
 
 def data(site: Site) -> Path:

@@ -168,6 +168,8 @@ def _stamp(site: Site, wanted: Wanted) -> dict[str, str]:
 
 def _seed(site: Site) -> tuple[seed.SeedObject, ...]:
     """The sample data come with the notebook environment; containers have theirs in the image of S3."""
+    if site.sample_data:
+        return seed.seed_objects(site.sample_data)
     if site.is_provisioned_at_start and not site.notebook_python.exists():
         return ()
     return seed.seed_objects(_site_packages(site.notebook_python))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv.credentials import Vault
 from devenv.endpoints import Endpoint, View
@@ -16,7 +16,25 @@ from devenv.services.plan import Plan
 from devenv.state import Instance
 
 if TYPE_CHECKING:
-    from devenv.helm.cli import Target
+    from devenv.cluster.api import ClusterApi
+    from devenv.helm.release import Release
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a service may know of the cluster that its pods run on; nothing is asked before it is called.
+
+    ``release`` makes the project's release with this overlay. ``server_range`` is the range of addresses
+    that the servers beside it have, ``node_port`` where the project's hub listens, ``images`` what stands in
+    for the chart's images: name and tag by the section of the values.
+    """
+
+    kubeconfig: Path
+    api: Callable[[], ClusterApi]
+    release: Callable[[Mapping[str, Any]], Release]
+    server_range: Callable[[], str]
+    node_port: Callable[[], int]
+    images: Callable[[], Mapping[str, tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,8 @@ class Site:
     notebook of this level asks as ``view``. ``plan`` reads the hub's values files when it is first asked.
     ``stamps`` is the folder of what was provisioned here, and ``is_provisioned_at_start`` says that services
     do it by themselves, as images do. ``servers`` is the name of the servers when projects share them, and
-    ``cluster`` where that is a cluster's API.
+    ``cluster`` is there at the level that has one. ``sample_data`` holds what the public bucket is given, where
+    that does not come with the notebooks' environment.
     """
 
     project: Project
@@ -40,7 +59,8 @@ class Site:
     stamps: Path
     is_provisioned_at_start: bool = False
     servers: str = ""
-    cluster: Target | None = None
+    cluster: Cluster | None = None
+    sample_data: Path | None = None
 
     @property
     def server_id(self) -> str:
@@ -70,6 +90,9 @@ class Service(ABC):
     more_addresses: tuple[str, ...] = ()
     # the mark of what it starts for people and leaves running when it ends itself
     guests: str = ""
+    # how long it may take to answer, and to be proved
+    answer_seconds: float = 90
+    proof_seconds: float = 60
     # a restart costs nobody anything, so ``up`` may do it to apply what has changed
     restarts_freely: bool = False
     # what provisioning found different from the project and left alone

@@ -93,6 +93,9 @@ class ComposeRuntime:
         self._engine.start(self._instance.id, compose.NAMES[service.name])
         return True
 
+    def cancel(self) -> None:
+        """No start of this runtime takes long."""
+
     def ensure_alive(self, service: Service) -> None:
         state = self._state(service)
         if state is not None and (state.is_running or state.is_created):

@@ -83,6 +83,9 @@ class ProcessRuntime:
         self._launch(service.name, record, launch, log)
         return True
 
+    def cancel(self) -> None:
+        """No start of this runtime takes long."""
+
     def ensure_alive(self, service: Service) -> None:
         record = records.read(self._instance, service.name)
         if record.is_running():

@@ -1,0 +1,31 @@
+"""The kind cluster: a node with Kubernetes in it, shared by the projects of a checkout."""
+
+from __future__ import annotations
+
+from devenv.endpoints import View
+from devenv.services.service import Cluster, Service, Site, Stop
+from devenv.waiting import NotYet
+
+
+class ClusterService(Service):
+    """Ready when its node takes pods, has storage for them, and answers their questions for names."""
+
+    name = "cluster"
+    stop = Stop(seconds=30)
+    answer_seconds = 180
+
+    def answer(self, site: Site) -> str:
+        api = cluster_of(site).api()
+        if missing := api.is_ready():
+            raise NotYet(missing)
+        return f"Kubernetes {api.version()}"
+
+    def admin(self, site: Site, view: View) -> dict[str, str]:
+        return {"KUBECONFIG": str(cluster_of(site).kubeconfig)}
+
+
+def cluster_of(site: Site) -> Cluster:
+    """The site's cluster: whoever asks runs at the level that has one."""
+    if site.cluster is None:
+        raise AssertionError("this level has no cluster")
+    return site.cluster

@@ -1,0 +1,55 @@
+"""The project's release: the chart with the project's values and the local overlay, in its own namespace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devenv.endpoints import View
+from devenv.errors import UnhealthyError
+from devenv.services import asking, hub_settings
+from devenv.services.cluster import cluster_of
+from devenv.services.service import Service, Site
+from devenv.waiting import NotYet
+
+if TYPE_CHECKING:
+    from devenv.helm.release import Release
+
+# What pods find by a Service of their namespace, and at which port.
+ALIASES = {"hub-db": 5432, "explore-db": 5432, "s3": 9000, "github": 8090}
+
+
+class ReleaseService(Service):
+    """Ready when each pod of the chart is, and when the login page comes by the browser's own address."""
+
+    name = "release"
+    needs = ("hub-db", "explore-db", "s3", "github", "cluster")
+    restarts_freely = True
+    answer_seconds = 600
+
+    def fingerprint(self, site: Site) -> str:
+        """Of the chart and of the values as the cluster gets them."""
+        return self.release(site).digest
+
+    def answer(self, site: Site) -> str:
+        return self.release(site).answer(cluster_of(site).api())
+
+    def prove(self, site: Site) -> None:
+        """A person's way in: the login page at the public address."""
+        path = f"{hub_settings.wanted_base_url(site)}hub/login"
+        endpoint = site.endpoint("proxy", View.HOST)
+        reply = asking.get(endpoint, path, {"Host": hub_settings.public_host(site)})
+        if reply.status in (404, 502, 503):
+            raise NotYet(f"the proxy answered {reply.status} for {path}")
+        if reply.status not in (200, 302):
+            raise UnhealthyError(f"the hub's login page answered {reply.status}")
+
+    def admin(self, site: Site, view: View) -> dict[str, str]:
+        return {"HUB_URL": hub_settings.public_url(site)}
+
+    @staticmethod
+    def release(site: Site) -> Release:
+        """The release as the values files, the chart and the cluster make it now."""
+        from devenv.values.overlay import overlay
+
+        tree = site.plan().loaded.tree
+        return cluster_of(site).release(overlay(tree, hub_settings.local(site)))
