@@ -41,7 +41,9 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             _fail(
                 reporter,
-                InterruptedByUser("interrupted", hint=UNDONE if body.__name__ in ("up", "hub") else ""),
+                InterruptedByUser(
+                    "interrupted", hint=UNDONE if body.__name__ in ("up", "hub", "kind") else ""
+                ),
             )
         except DevenvError as error:
             _fail(reporter, error)
@@ -98,6 +100,43 @@ def hub(
 
     level.up(
         context.config.reporter, level="hub", instance=instance, runtime=None, values=values or [], json=json
+    )
+
+
+@task(
+    iterable=["values"],
+    help={
+        **COMMON,
+        **JSON,
+        "values": VALUES,
+        "project": "another project's file, in the format of devenv.yaml: its own namespace beside the first",
+    },
+)
+@_guarded
+def kind(
+    context: Context,
+    values: list[str] | None = None,
+    project: str = "",
+    json: bool = False,
+    instance: str | None = None,
+    verbose: bool = False,
+) -> None:
+    """Start the whole hub in a local kind cluster: the chart, with databases, S3 and sign-in beside it.
+
+    Run it again after an edit of the values or a new image: the release is brought up to date.
+
+    Example: ./dev kind
+    """
+    from devenv import level
+
+    level.up(
+        context.config.reporter,
+        level="kind",
+        instance=instance,
+        runtime=None,
+        values=values or [],
+        project_file=project,
+        json=json,
     )
 
 
@@ -450,6 +489,6 @@ def images_push(
     work.push(context.config.reporter, repository=repository, names=tuple(name or ()), json=json)
 
 
-namespace = Collection(up, hub, down, status, environment, logs, doctor, run, test, lint, lock)
+namespace = Collection(up, hub, kind, down, status, environment, logs, doctor, run, test, lint, lock)
 namespace.add_collection(Collection("values", values_check, values_render, values_diff))
 namespace.add_collection(Collection("images", images_build, images_list, images_push))

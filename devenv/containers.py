@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -137,32 +138,47 @@ class Engine:
             found.stop(timeout=int(seconds))
         return True
 
+    def labelled(self, label: str, value: str) -> list[Container]:
+        """All containers with this label, running or not."""
+        with told():
+            found: list[Container] = self.client.containers.list(
+                all=True, filters={"label": f"{label}={value}"}, ignore_removed=True
+            )
+        return found
+
     def tail(self, project: str, service: str, lines: int) -> tuple[str, ...]:
         """The container's last log lines; none when there is no container."""
         found = self.container(project, service)
-        if found is None:
-            return ()
+        return () if found is None else self.tail_of(found, lines)
+
+    def tail_of(self, container: Container, lines: int) -> tuple[str, ...]:
+        """The last log lines of this container."""
         with told():
-            text = found.logs(tail=lines).decode(errors="replace")
+            text = container.logs(tail=lines).decode(errors="replace")
         return tuple(line for line in text.splitlines() if line.strip())
 
     def follow(self, project: str, service: str) -> Iterator[str]:
         """New log lines of a container until it ends."""
         found = self.container(project, service)
-        if found is None:
-            return
+        if found is not None:
+            yield from self.follow_of(found)
+
+    def follow_of(self, container: Container) -> Iterator[str]:
+        """New log lines of this container until it ends."""
         rest = b""
-        for chunk in found.logs(stream=True, follow=True, tail=0):
+        for chunk in container.logs(stream=True, follow=True, tail=0):
             *lines, rest = (rest + chunk).split(b"\n")
             yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
 
     def memory(self, project: str, service: str) -> int:
         """Bytes that the container uses without the page cache, as `docker stats` counts."""
         found = self.container(project, service)
-        if found is None:
-            return 0
+        return 0 if found is None else self.memory_of(found)
+
+    def memory_of(self, container: Container) -> int:
+        """Bytes that this container uses, as `docker stats` counts."""
         with told():
-            used = self.client.api.stats(str(found.id), stream=False, one_shot=True)["memory_stats"]
+            used = self.client.api.stats(str(container.id), stream=False, one_shot=True)["memory_stats"]
         inactive = used.get("stats", {}).get(
             "inactive_file", used.get("stats", {}).get("total_inactive_file", 0)
         )
@@ -230,6 +246,14 @@ def _state(attrs: Mapping[str, Any], *, is_newest: bool) -> State:
         # a container of an older image is as outdated as one of older settings
         fingerprint=labels.get(FINGERPRINT, "") if is_newest else "an older image",
     )
+
+
+def unix(text: str) -> float:
+    """The engine writes nanoseconds, which Python does not read; 0 for what is no moment."""
+    whole, _, _ = text.partition(".")
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(f"{whole.rstrip('Z')}+00:00").timestamp()
+    return 0.0
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devenv import docker_engine, formats, interrupts
 from devenv.endpoints import View
@@ -19,6 +19,9 @@ from devenv.services.github import GitHubService
 from devenv.services.jupyter import JupyterService
 from devenv.session import PROJECT_VALUES, SAMPLE_VALUES, Session
 from devenv.stack import Status
+
+if TYPE_CHECKING:
+    from devenv.cluster.place import Place
 
 NOT_RUNNING = 3
 UNHEALTHY = 4
@@ -32,17 +35,24 @@ def up(
     instance: str | None,
     runtime: str | None,
     values: Sequence[str] = (),
+    project_file: str = "",
     json: bool,
 ) -> None:
     """Bring a level up, prove it, and say where it answers."""
-    session = _open(reporter, instance, level=level, values=_paths(values), runtime=runtime)
+    file = Path(project_file).absolute() if project_file else None
+    session = _open(
+        reporter, instance, level=level, values=_paths(values), runtime=runtime, project_file=file
+    )
     if level == "hub":
         _tell_plan(reporter, session)
+    if level == "kind":
+        _tell_values(reporter, session)
     with ExitStack() as block:
         block.enter_context(interrupts.orderly())
         session.require_reachable()
         session.require_room()
-        block.enter_context(session.instance.lock(session.level.command, reporter.warn))
+        for each in session.locked:
+            block.enter_context(each.lock(session.level.command, reporter.warn))
         session.require_no_other_runtime()
         session.require_no_other_level()
         session.require_shareable()
@@ -52,7 +62,9 @@ def up(
         session.runtime.prepare(session.own_services, reporter.step)
         session.remember()
         session.vault.fill()
-        if session.site.is_provisioned_at_start and session.project.s3.provider != "external":
+        if (
+            session.site.is_provisioned_at_start or session.place
+        ) and session.project.s3.provider != "external":
             session.vault.choose_s3_key()
         for note in (*session.settings_without_effect(), *session.claim_ports()):
             reporter.warn(note)
@@ -82,7 +94,10 @@ def down(reporter: Reporter, *, instance: str | None, purge: bool, json: bool) -
     session = Session.open_to_stop(instance)
     with ExitStack() as block:
         block.enter_context(interrupts.orderly())
-        block.enter_context(session.instance.lock("./dev down", reporter.warn))
+        for each in session.locked:
+            block.enter_context(each.lock("./dev down", reporter.warn))
+        if purge and session.place:
+            _tell_projects(reporter, session.place)
         block.enter_context(reporter.progress((), title=f"down {session.instance.id}"))
         stopped = session.stack(reporter.step, session.stoppable).down()
         session.runtime.close()
@@ -236,8 +251,9 @@ def _open(
     level: str | None = None,
     values: tuple[Path, ...] | None = None,
     runtime: str | None = None,
+    project_file: Path | None = None,
 ) -> Session:
-    session = Session.open(instance, level=level, values=values, runtime=runtime)
+    session = Session.open(instance, level=level, values=values, runtime=runtime, project_file=project_file)
     for notice in session.project.notices:
         reporter.warn(notice)
     return session
@@ -266,13 +282,26 @@ def _require_running(session: Session) -> None:
         )
 
 
-def _tell_plan(reporter: Reporter, session: Session) -> None:
-    """What the values files ask for, before anything starts: they may not be valid."""
+def _tell_values(reporter: Reporter, session: Session) -> None:
+    """Which values files count, before anything starts: they may not be valid."""
     if session.uses_sample:
         reporter.note(f"{PROJECT_VALUES.name} is not there yet: {SAMPLE_VALUES} stands in for it")
     reporter.note(f"values: {', '.join(map(str, session.plan.files))}")
     for notice in session.plan.notices:
         reporter.warn(notice)
+
+
+def _tell_projects(reporter: Reporter, place: Place) -> None:
+    """Whose data go with the cluster."""
+    from devenv.cluster import slots
+
+    names = ", ".join(slot.project for slot in slots.taken(place)) or "no project"
+    reporter.warn(f"the cluster {place.id} is deleted with all that is on it: {names}")
+
+
+def _tell_plan(reporter: Reporter, session: Session) -> None:
+    """What the values files ask of the hub here."""
+    _tell_values(reporter, session)
     if session.plan.configuration.post_start and not hub_settings.runs_post_start(session.project):
         reporter.note(
             "not run: singleuser.lifecycleHooks.postStart, it would run as you;"
@@ -303,14 +332,14 @@ def _tell_result(reporter: Reporter, session: Session, *, started: bool, json: b
         rows = [_row(session, each) for each in session.stack(_silent).status()]
         reporter.data({**_facts(session, rows), "started": started, **links})
         return
-    what = {"jupyter": "JupyterLab is up", "hub": "The hub is up"}[session.level.name]
-    reporter.result(f"{what if started else 'All of it was up already'}: {links['url']}")
+    what = {"jupyter": "JupyterLab is up", "hub": "The hub is up", "kind": "The hub is up in the cluster"}
+    reporter.result(f"{what[session.level.name] if started else 'All of it was up already'}: {links['url']}")
     if "sign_in_url" in links:
         reporter.result(f"Open this first, it lets your browser sign in as anybody: {links['sign_in_url']}")
 
 
 def _links(session: Session) -> dict[str, str]:
-    if session.level.name == "hub":
+    if session.level.name in ("hub", "kind"):
         links = {"url": hub_settings.public_url(session.site)}
         if session.plan.signs_in_by_github:
             links["sign_in_url"] = GitHubService.link(session.site)

@@ -20,18 +20,21 @@ from devenv.runtimes import ports
 from devenv.runtimes.process import ProcessRuntime
 from devenv.runtimes.runtime import Condition, Phase, Runtime
 from devenv.services import hub_settings, plan
+from devenv.services.cluster import ClusterService
 from devenv.services.github import GitHubService
 from devenv.services.hub import HubService
 from devenv.services.jupyter import JupyterService
 from devenv.services.plan import Plan
-from devenv.services.postgres import PostgresService
+from devenv.services.postgres import ExploreDatabaseService, HubDatabaseService, PostgresService
 from devenv.services.proxy import ProxyService
+from devenv.services.release import ReleaseService
 from devenv.services.s3 import S3Service
 from devenv.services.service import Service, Site
 from devenv.stack import Stack
 from devenv.state import Instance
 
 if TYPE_CHECKING:
+    from devenv.cluster.place import Place
     from devenv.values.local import Local
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -69,6 +72,18 @@ LEVELS = {
             "hub",
             "./dev hub",
             (PostgresService(), S3Service(), GitHubService(), ProxyService(), HubService()),
+        ),
+        Level(
+            "kind",
+            "./dev kind",
+            (
+                ClusterService(),
+                HubDatabaseService(),
+                ExploreDatabaseService(),
+                S3Service(),
+                GitHubService(),
+                ReleaseService(),
+            ),
         ),
     )
 }
@@ -150,7 +165,7 @@ class Session:
     def used_runtimes(self) -> tuple[Runtime, ...]:
         """All that this instance ever ran by: each may keep data of its own. First whose purge may fail."""
         names = {*self._remembered.get("runtimes", ()), self._remembered.get("runtime", self.choice.runtime)}
-        return tuple(self._runtime_called(name) for name in reversed(RUNTIMES) if name in names)
+        return tuple(self._runtime_called(name) for name in ("kind", *reversed(RUNTIMES)) if name in names)
 
     def _runtime_called(self, name: str) -> Runtime:
         if name == "compose":
@@ -158,11 +173,27 @@ class Session:
             from devenv.runtimes.compose import ComposeRuntime
 
             return ComposeRuntime(self.instance)
+        if name == "kind":
+            from devenv.runtimes.kind import KindRuntime
+
+            return KindRuntime(self.instance, self.project)
         return ProcessRuntime(self.instance)
 
     @cached_property
+    def place(self) -> Place | None:
+        """Where the cluster of this checkout is kept, when this instance is on one."""
+        from devenv.cluster.place import Place
+
+        return Place.of(self.instance) if self.choice.runtime == "kind" else None
+
+    @property
+    def locked(self) -> tuple[Instance, ...]:
+        """What no other command may change meanwhile: the project's own, and the cluster that it shares."""
+        return (self.instance, *((self.place.instance,) if self.place else ()))
+
+    @cached_property
     def vault(self) -> Vault:
-        return Vault(self.instance.secrets)
+        return Vault(self.instance.secrets, servers=self.place.vault if self.place else None)
 
     @cached_property
     def site(self) -> Site:
@@ -175,9 +206,29 @@ class Session:
             view=self.runtime.view,
             notebook_python=environments.python(notebook),
             plan=lambda: self.plan,
-            stamps=self.instance.root if self.runtime.name == "process" else self.instance.root / "compose",
+            stamps=self._stamps,
             is_provisioned_at_start=self.runtime.name == "compose",
+            **self._of_cluster(),
         )
+
+    @property
+    def _stamps(self) -> Path:
+        if self.place:
+            return self.place.project_folder(self.project.name)
+        return self.instance.root if self.runtime.name == "process" else self.instance.root / "compose"
+
+    def _of_cluster(self) -> dict[str, Any]:
+        """What a site has besides, where projects share a cluster and servers."""
+        if self.place is None:
+            return {}
+        from devenv.runtimes.kind import KindRuntime
+
+        assert isinstance(self.runtime, KindRuntime)
+        return {
+            "servers": self.place.id,
+            "cluster": self.runtime.cluster(lambda: self.plan),
+            "sample_data": self.place.seed,
+        }
 
     @cached_property
     def level(self) -> Level:
@@ -241,6 +292,8 @@ class Session:
         """
         if self.asked_level == "hub":
             return Choice("process", "the hub level needs no container")
+        if self.asked_level == "kind":
+            return Choice("kind", "the level of the cluster has one")
         is_start = self.asked_level is not None
         candidates = (
             (self.asked_runtime, "asked for by --runtime"),
@@ -250,6 +303,8 @@ class Session:
             ("process", "it needs Python alone"),
         )
         name, why = next((name, why) for name, why in candidates if name)
+        if name == "kind" and not is_start:
+            return Choice(name, why)
         if name not in RUNTIMES:
             raise UsageError(f"there is no runtime {name!r}", hint=f"Choose one of: {', '.join(RUNTIMES)}")
         return Choice(name, why)

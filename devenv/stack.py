@@ -52,17 +52,18 @@ class Stack:
         started anew because that costs nobody anything, ``outdated`` the rest.
 
         When one service fails, those that this call started are stopped again and its error is
-        raised. What ran before goes on.
+        raised, unless the service leaves them to look at. What ran before goes on.
         """
         pool = ThreadPoolExecutor(max_workers=len(self._services), thread_name_prefix="up")
         try:
             futures = [pool.submit(self._bring_up, service) for service in self._services]
             self._first_error(futures)
-        except BaseException:
+        except BaseException as error:
             self._cancelled.set()
             self._runtime.cancel()
             pool.shutdown(wait=True)
-            self._roll_back()
+            if isinstance(error, KeyboardInterrupt) or not self._is_left_to_look_at(futures):
+                self._roll_back()
             raise
         pool.shutdown()
         return bool(self.started)
@@ -143,7 +144,9 @@ class Stack:
         """Start it unless it runs, wait until it answers; whether it was started, and its answer."""
         self._progress(service.name, "starting", "")
         launched = not service.is_external(self._site) and self._start(service)
-        return launched, self._until(service, service.name, lambda: self._answer(service), service.answer_seconds)
+        return launched, self._until(
+            service, service.name, lambda: self._answer(service), service.answer_seconds
+        )
 
     def _start(self, service: Service) -> bool:
         with self._launching[service.name]:
@@ -209,6 +212,16 @@ class Stack:
         # the others only say that they were told to give up
         errors = [error for future in futures if (error := future.exception())]
         raise next((e for e in errors if not isinstance(e, InterruptedByUser)), errors[0])
+
+    def _is_left_to_look_at(self, futures: list[Future[None]]) -> bool:
+        """Whether all that failed are services whose failure leaves the others running."""
+        errors = [future.exception() if future.done() else None for future in futures]
+        failed = [
+            service
+            for service, error in zip(self._services, errors, strict=True)
+            if error is not None and not isinstance(error, InterruptedByUser)
+        ]
+        return bool(failed) and all(service.failure_leaves_others for service in failed)
 
     def _check_cancelled(self) -> None:
         if self._cancelled.is_set():

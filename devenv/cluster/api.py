@@ -53,6 +53,20 @@ class ClusterApi:
             return []
         return text.splitlines()
 
+    def follow(self, namespace: str, pod: str, container: str) -> Iterator[str]:
+        """New log lines of a container until it ends."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        query = [("container", container), ("follow", "true"), ("tailLines", "0")]
+        with _told():
+            request = self._client.param_serialize(
+                "GET", path, query_params=query, auth_settings=["BearerToken"]
+            )
+            response = self._client.call_api(*request)
+            rest = b""
+            for chunk in response.response.stream():
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
+
     def version(self) -> str:
         """See :meth:`devenv.helm.api.Api.version`."""
         return str(self._call("GET", "/version")["gitVersion"])
@@ -78,7 +92,7 @@ class ClusterApi:
     def ensure_namespace(self, name: str) -> bool:
         """Make the project's namespace; False when it was there."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": _labels()}}
-        return self._ensure("/api/v1/namespaces", name, body)
+        return self._ensure("/api/v1/namespaces", body)
 
     def ensure_alias(self, namespace: str, name: str, host: str, port: int) -> bool:
         """A Service by which pods find what runs beside the cluster; False when it was there just so.
@@ -93,9 +107,11 @@ class ClusterApi:
             "spec": spec,
         }
         where = f"/api/v1/namespaces/{namespace}/services"
-        found = next((each for each in self.things("services", namespace) if each["metadata"]["name"] == name), None)
+        found = next(
+            (each for each in self.things("services", namespace) if each["metadata"]["name"] == name), None
+        )
         if found is None:
-            return self._ensure(where, name, body)
+            return self._ensure(where, body)
         if found["spec"].get("externalName") == host and found["spec"]["ports"][0]["port"] == port:
             return False
         if found["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") != _OWNER:
@@ -107,7 +123,7 @@ class ClusterApi:
         """See :meth:`devenv.helm.api.Api.delete_namespace`."""
         if not self._has_namespace(name):
             return False
-        with contextlib.suppress(_NotThere):
+        with contextlib.suppress(_NotThereError):
             self._call("DELETE", f"/api/v1/namespaces/{name}")
         if not waiting.while_true(lambda: self._has_namespace(name), seconds=seconds):
             raise UnhealthyError(f"the namespace {name} is still being deleted after {seconds:g} s")
@@ -116,20 +132,30 @@ class ClusterApi:
     def _has_namespace(self, name: str) -> bool:
         return any(each["metadata"]["name"] == name for each in self.things("namespaces"))
 
-    def _ensure(self, where: str, name: str, body: Mapping[str, Any]) -> bool:
+    def _ensure(self, where: str, body: Mapping[str, Any]) -> bool:
         try:
             self._call("POST", where, body=body)
-        except _ThereAlready:
+        except _ThereAlreadyError:
             return False
         return True
 
     def _call(
-        self, method: str, path: str, *, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> Any:
         return json.loads(self._text(method, path, body=body, query=query))
 
     def _text(
-        self, method: str, path: str, *, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> str:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         with _told():
@@ -142,7 +168,7 @@ class ClusterApi:
                 auth_settings=["BearerToken"],
             )
             response = self._client.call_api(*request, _request_timeout=SECONDS)
-            text = bytes(response.read() or b"").decode(errors="replace")
+            text = bytes(response.response.data or b"").decode(errors="replace")
         if response.status >= 300:
             raise _refusal(response.status, text)
         return text
@@ -156,7 +182,8 @@ class ClusterApi:
         if not self._target.kubeconfig.is_file():
             raise NotRunningError("there is no cluster", hint="Start it with ./dev kind")
         try:
-            found = config.new_client_from_config(str(self._target.kubeconfig), context=self._target.context)
+            file, context = str(self._target.kubeconfig), self._target.context
+            found: ApiClient = config.new_client_from_config(file, context=context)  # type: ignore[no-untyped-call]
         except ConfigException as error:
             raise UsageError(f"{self._target.kubeconfig} cannot be used: {error}") from None
         # one question more is cheaper than a quarter of a minute of silence
@@ -164,11 +191,11 @@ class ClusterApi:
         return found
 
 
-class _ThereAlready(UnhealthyError):
+class _ThereAlreadyError(UnhealthyError):
     """Somebody else made it first."""
 
 
-class _NotThere(UnhealthyError):
+class _NotThereError(UnhealthyError):
     """It is gone."""
 
 
@@ -192,5 +219,5 @@ def _refusal(status: int, text: str) -> DevenvError:
         said = str(json.loads(text)["message"])
     except (ValueError, TypeError, KeyError):
         said = f"status {status}"
-    kind = {409: _ThereAlready, 404: _NotThere}.get(status, UnhealthyError)
+    kind = {409: _ThereAlreadyError, 404: _NotThereError}.get(status, UnhealthyError)
     return kind(f"the cluster refused: {said}")

@@ -78,7 +78,9 @@ class Kind:
             raise MissingError("kind does not say its version", hint=f"Get another: {INSTALL}")
         if numbers < OLDEST:
             wanted = ".".join(map(str, OLDEST))
-            raise MissingError(f"kind is {said.stdout.strip()}, {wanted} is needed", hint=f"Get it: {INSTALL}")
+            raise MissingError(
+                f"kind is {said.stdout.strip()}, {wanted} is needed", hint=f"Get it: {INSTALL}"
+            )
         return said.stdout.strip()
 
     def create(self, image: str, on_line: Callable[[str], None]) -> None:

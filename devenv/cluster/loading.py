@@ -1,12 +1,11 @@
-"""Images of this machine's engine into the node's store, straight from one to the other, only what lacks there.
+"""Images of this machine's engine into the node's store, straight from one to the other: what lacks there.
 
-The node's containerd answers long before its Kubernetes does, so the images come in while the cluster is made.
+The node's containerd answers long before its Kubernetes does: images come in while the cluster is made.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 
 from devenv import commands, waiting
@@ -43,17 +42,9 @@ def load(node: str, names: Sequence[str], environ: Mapping[str, str], leash: Lea
     """Copy images, layers that they share once. Raises UnhealthyError with the node's own words."""
     save = ("docker", "save", *names)
     take = ("docker", "exec", "--interactive", node, *_IMPORT)
-    sender = leash.popen(save, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    receiver = leash.popen(
-        take, env=dict(environ), stdin=sender.stdout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    if sender.stdout:
-        # the receiver alone holds its end, or a dead one would leave the sender waiting
-        sender.stdout.close()
-    said = receiver.communicate()[0].decode(errors="replace").splitlines()
-    complaint = sender.stderr.read().decode(errors="replace").splitlines() if sender.stderr else []
-    if sender.wait() or receiver.returncode:
-        raise _trouble(names, [*complaint, *said])
+    is_done, said = commands.pipe(save, take, env=environ, leash=leash)
+    if not is_done:
+        raise _trouble(names, said)
 
 
 def wait_for_store(node: str, environ: Mapping[str, str], leash: Leash) -> None:

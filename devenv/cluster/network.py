@@ -19,7 +19,9 @@ def ensure(place: Place, engine: Engine) -> None:
     with told():
         # what kind asks of a network of its own
         options = {"com.docker.network.bridge.enable_ip_masquerade": "true"}
-        engine.client.networks.create(place.id, labels={INSTANCE: place.id}, options=options, check_duplicate=True)
+        engine.client.networks.create(
+            place.id, labels={INSTANCE: place.id}, options=options, check_duplicate=True
+        )
 
 
 def cidr(place: Place, engine: Engine) -> str:

@@ -14,7 +14,7 @@ from devenv.state import Instance
 
 @dataclass(frozen=True)
 class Place:
-    """One cluster for all projects of a checkout (and a data root): what it is called and where its files lie."""
+    """One cluster for all projects of a checkout: what it is called and where its files lie."""
 
     instance: Instance
 

@@ -16,7 +16,7 @@ FILE = "slots.json"
 
 @dataclass(frozen=True)
 class Slot:
-    """A project's place on the cluster: ``number`` from 0, ``instance`` the project's, ``file`` its project file."""
+    """A project's place on the cluster: ``number`` from 0; ``instance`` and ``file`` are the project's."""
 
     project: str
     number: int

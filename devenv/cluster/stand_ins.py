@@ -20,7 +20,7 @@ _PLACES = {
 
 @dataclass(frozen=True)
 class Images:
-    """``ids`` are the engine's ids of what is to be loaded, by name; ``stand_ins`` are name and tag by section.
+    """``ids`` are the engine's ids of what is to be loaded, by name; ``stand_ins`` name and tag by section.
 
     ``pulled`` are names that the node has to get from a registry by itself.
     """

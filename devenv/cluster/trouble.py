@@ -32,7 +32,9 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[DevenvError], str, str], ...] = (
         "kind get clusters names it; it was left alone",
     ),
     (
-        re.compile(r"pull access denied|manifest unknown|failed to resolve reference|no such image", re.IGNORECASE),
+        re.compile(
+            r"pull access denied|manifest unknown|failed to resolve reference|no such image", re.IGNORECASE
+        ),
         MissingError,
         "the node's image is not here and no registry has it",
         "./dev images.build --from mirrors --name node makes one from package mirrors",

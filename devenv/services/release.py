@@ -24,6 +24,7 @@ class ReleaseService(Service):
     name = "release"
     needs = ("hub-db", "explore-db", "s3", "github", "cluster")
     restarts_freely = True
+    failure_leaves_others = True
     answer_seconds = 600
 
     def fingerprint(self, site: Site) -> str:

@@ -45,8 +45,8 @@ class Site:
     notebook of this level asks as ``view``. ``plan`` reads the hub's values files when it is first asked.
     ``stamps`` is the folder of what was provisioned here, and ``is_provisioned_at_start`` says that services
     do it by themselves, as images do. ``servers`` is the name of the servers when projects share them, and
-    ``cluster`` is there at the level that has one. ``sample_data`` holds what the public bucket is given, where
-    that does not come with the notebooks' environment.
+    ``cluster`` is there at the level that has one. ``sample_data`` holds what the public bucket is given,
+    where that does not come with the notebooks' environment.
     """
 
     project: Project
@@ -90,6 +90,8 @@ class Service(ABC):
     more_addresses: tuple[str, ...] = ()
     # the mark of what it starts for people and leaves running when it ends itself
     guests: str = ""
+    # when it fails, what it stands on stays up: it takes long to start, and shows why
+    failure_leaves_others: bool = False
     # how long it may take to answer, and to be proved
     answer_seconds: float = 90
     proof_seconds: float = 60

@@ -1,6 +1,6 @@
 """The start of the S3 container: the server, then buckets, user, policy and seed by the real APIs, each time.
 
-With S3_SERVE_ONLY=true nothing is provisioned: whoever started it does that from outside, for several projects.
+With S3_SERVE_ONLY=true nothing is provisioned: that is done from outside, for several projects.
 
 Variables: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (the project's user), S3_BUCKET_NAME_PUBLIC, _LAKE and
 _NOTEBOOKS, AWS_DEFAULT_REGION, S3_USER_NAME, S3_PUBLIC_WRITABLE, S3_INSTANCE; S3_ADMIN_ACCESS_KEY_ID,

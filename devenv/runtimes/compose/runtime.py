@@ -6,12 +6,11 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 
 from devenv import compose as compose_cli
 from devenv import diagnosis, project
-from devenv.containers import Engine, State
+from devenv.containers import Engine, State, unix
 from devenv.endpoints import Endpoint, View
 from devenv.errors import (
     ConflictError,
@@ -140,7 +139,7 @@ class ComposeRuntime:
         return Condition(
             Phase.RUNNING,
             pid=state.pid,
-            since=_unix(state.since),
+            since=unix(state.since),
             restarts=state.restarts,
             memory=self._engine.memory(self._instance.id, compose.NAMES[service.name]) if memory else 0,
             fingerprint=state.fingerprint,
@@ -253,11 +252,3 @@ def _told(service: str, lines: tuple[str, ...], exit_code: int) -> DevenvError |
 
 def _doubled(state: State) -> str:
     return f"{max(1, 2 * state.memory_limit // 2**30)}g"
-
-
-def _unix(text: str) -> float:
-    """The engine writes nanoseconds, which Python does not read."""
-    whole, _, _ = text.partition(".")
-    with contextlib.suppress(ValueError):
-        return datetime.fromisoformat(f"{whole.rstrip('Z')}+00:00").timestamp()
-    return 0.0

@@ -60,7 +60,11 @@ class Beside:
     def create_github(self, site: Site, fingerprint: str) -> None:
         """Write the sign-in's settings and make its container."""
         write_json(self._config, hub_settings.github(site))
-        variables = {**self._nameless(), "HABARI_FINGERPRINT_GITHUB": fingerprint}
+        variables = {
+            **self._nameless(),
+            "HABARI_INSTANCE": self.github.name,
+            "HABARI_FINGERPRINT_GITHUB": fingerprint,
+        }
         variables["HABARI_PORTS_GITHUB"] = str(site.endpoint(GITHUB, View.HOST).port)
         self.github.create((GITHUB,), variables)
 
@@ -114,5 +118,3 @@ class Beside:
     @property
     def _config(self) -> Path:
         return self._instance.secrets / "github.container.json"
-
-

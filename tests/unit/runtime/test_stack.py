@@ -31,6 +31,9 @@ class FakeService:
         self.needs = needs
         self.notices: tuple[str, ...] = ()
         self.restarts_freely = False
+        self.failure_leaves_others = False
+        self.answer_seconds = 90.0
+        self.proof_seconds = 60.0
         self.answers = answers
         self.seen: list[str] = []
 
@@ -64,7 +67,11 @@ class FakeRuntime:
         self.running = set(running)
         self.dead = dead
         self.deeds: list[str] = []
+        self.is_cancelled = False
         self._lock = threading.Lock()
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
 
     def start(self, site: Site, service: Service) -> bool:
         with self._lock:
@@ -217,13 +224,36 @@ def test_a_service_that_dies_under_its_provisioning_or_proof_is_named_as_the_rea
         make(runtime, FakeService("s3", **{step: fail(error)})).up()
 
 
-def test_a_time_out_says_that_it_is_still_starting_and_shows_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stacks, "ANSWER_SECONDS", 0)
+def test_a_time_out_says_that_it_is_still_starting_and_shows_the_log() -> None:
+    slow = FakeService("s3", answer=fail(NotYet("no answer")))
+    slow.answer_seconds = 0
 
     with pytest.raises(UnhealthyError, match="s3 is still starting after 0 s") as caught:
-        make(FakeRuntime(), FakeService("s3", answer=fail(NotYet("no answer")))).up()
+        make(FakeRuntime(), slow).up()
 
     assert caught.value.details == ("the last words of s3",)
+
+
+def test_a_failure_that_wants_to_be_looked_at_leaves_the_others_running() -> None:
+    runtime, release = (
+        FakeRuntime(),
+        FakeService("release", ("s3",), answer=fail(DevenvError("a pod crashes"))),
+    )
+    release.failure_leaves_others = True
+
+    with pytest.raises(DevenvError, match="a pod crashes"):
+        make(runtime, FakeService("s3"), release).up()
+
+    assert "s3" in runtime.running
+
+
+def test_starts_that_are_under_way_elsewhere_are_told_to_end_when_one_fails() -> None:
+    runtime = FakeRuntime()
+
+    with pytest.raises(DevenvError, match="no"):
+        make(runtime, FakeService("s3", provision=fail(DevenvError("no")))).up()
+
+    assert runtime.is_cancelled
 
 
 def test_a_bug_in_a_service_keeps_its_type_and_rolls_back_too() -> None:

@@ -1,0 +1,97 @@
+"""A cluster that runs and is whole, whatever was there before: made, started again, or made anew."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from devenv.cluster import config, loading
+from devenv.cluster.kind import Kind
+from devenv.cluster.node import Node
+from devenv.cluster.place import Place
+from devenv.commands import Leash
+from devenv.environments import CHECKOUT
+from devenv.errors import DevenvError
+
+FILE = CHECKOUT / "kind-config.yaml"
+_STEP = re.compile(r"[•✓✗]\s*(?P<step>[\w ()/-]+)")
+
+
+class Making:
+    """Brings one cluster up. ``tell`` gets a few words for each step."""
+
+    def __init__(
+        self, place: Place, node: Node, kind: Kind, environ: Mapping[str, str], leash: Leash
+    ) -> None:
+        self._place = place
+        self._node = node
+        self._kind = kind
+        self._environ = environ
+        self._leash = leash
+
+    def bring_up(
+        self, image: str, ports: Mapping[str, int], images: Mapping[str, str], tell: Callable[[str], None]
+    ) -> bool:
+        """Have it running, with ``images`` (ids by name) in it; False when it ran already.
+
+        What a killed attempt left is removed first. A failed one leaves the node's logs and no cluster.
+        """
+        if self._node.is_whole():
+            if self._node.is_running():
+                return False
+            tell("starting its node again")
+            self._node.start()
+            return True
+        if self._node.container() is not None:
+            tell("removing half a cluster of an earlier attempt")
+            self._kind.delete()
+        self._write_config(ports)
+        try:
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                loaded = pool.submit(self._load_when_it_answers, images)
+                try:
+                    self._kind.create(image, lambda line: _tell_step(line, tell))
+                except BaseException:
+                    self._leash.pull()
+                    raise
+                tell("taking images")
+                loaded.result()
+        except BaseException as error:
+            self._clean_up(error)
+            raise
+        self._node.note_whole(image)
+        return True
+
+    def load(self, images: Mapping[str, str]) -> list[str]:
+        """Give the node what it lacks of ``images``; the names of that."""
+        names = loading.missing(self._place.node, images, self._environ) if images else []
+        if names:
+            loading.load(self._place.node, names, self._environ, self._leash)
+        return names
+
+    def _load_when_it_answers(self, images: Mapping[str, str]) -> None:
+        if images:
+            loading.wait_for_store(self._place.node, self._environ, self._leash)
+            self.load(images)
+
+    def _write_config(self, ports: Mapping[str, int]) -> None:
+        (self._place.instance.root / "mark").mkdir(exist_ok=True)
+        self._place.config.write_text(config.render(FILE, self._place, ports), encoding="utf-8")
+
+    def _clean_up(self, error: BaseException) -> None:
+        """No wreck stays; of a failure that was not the user's wish, the logs do."""
+        with contextlib.suppress(DevenvError):
+            if isinstance(error, DevenvError) and self._node.container() is not None:
+                folder = self._place.instance.logs / f"kind-{time.strftime('%Y%m%d-%H%M%S')}"
+                self._kind.export_logs(folder)
+                error.details = (*error.details, f"the node's logs: {folder}")
+        with contextlib.suppress(DevenvError):
+            self._kind.delete()
+
+
+def _tell_step(line: str, tell: Callable[[str], None]) -> None:
+    if found := _STEP.search(line):
+        tell(found["step"].strip().lower())

@@ -1,0 +1,29 @@
+"""Which image the cluster's node is made of."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+
+from devenv.images import pins, versions
+from devenv.images.engine import Engine
+
+VARIABLE = "HABARI_NODE_IMAGE"
+
+
+def choose(engine: Engine, environ: Mapping[str, str]) -> str:
+    """The one that HABARI_NODE_IMAGE names, else the newest that was built here, else the pinned kind's own.
+
+    kind fetches the last one from its registry when the engine does not have it.
+    """
+    if named := environ.get(VARIABLE):
+        return named
+    name = f"{pins.load().repository}/node"
+    references = [ref for stored in engine.images(habari_image="node") for ref in stored.references]
+    version = versions.newest(name, references)
+    return f"{name}:{version}" if version else pinned()
+
+
+def pinned() -> str:
+    """The image that the pinned release of kind is tested with, by its digest."""
+    return str(tomllib.loads(pins.FILE.read_text(encoding="utf-8"))["node"]["registry"])

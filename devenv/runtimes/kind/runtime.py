@@ -1,0 +1,485 @@
+"""The kind runtime: servers of the engine beside a cluster of kind's, and the project's release in it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv import commands, diagnosis, project
+from devenv import compose as compose_cli
+from devenv.cluster import kind as kind_cli
+from devenv.cluster import network, slots, stand_ins
+from devenv.cluster.api import ClusterApi
+from devenv.cluster.making import Making
+from devenv.cluster.node import Node
+from devenv.cluster.place import Place
+from devenv.containers import Engine, State, unix
+from devenv.endpoints import Endpoint, View
+from devenv.errors import DevenvError, NotRunningError, UnhealthyError, UsageError
+from devenv.helm import chart as charts
+from devenv.helm import release as releases
+from devenv.helm.cli import Helm
+from devenv.images.engine import Engine as Images
+from devenv.notebooks import CellRan, Executed
+from devenv.report import Progress
+from devenv.runtimes import ports
+from devenv.runtimes.kind import node_image
+from devenv.runtimes.kind.beside import GITHUB, SHARED, Beside
+from devenv.runtimes.runtime import Condition, Phase
+from devenv.services.plan import Plan
+from devenv.services.release import ALIASES, ReleaseService
+from devenv.services.service import Cluster, Service, Site
+from devenv.state import Instance
+
+if TYPE_CHECKING:
+    from devenv.helm.api import Thing
+    from devenv.helm.chart import Chart
+
+CLUSTER, RELEASE = "cluster", "release"
+# 143: ended by SIGTERM, as asked.
+_ORDERLY = (0, 143)
+_KEPT_LINES = 2000
+_HUB_PORT = 8081
+_HELM_SECONDS = 300
+
+
+class KindRuntime:
+    """One cluster for all projects of a checkout; this is the view that one project has of it."""
+
+    name = "kind"
+    view = View.POD
+
+    def __init__(self, instance: Instance, wanted: project.Project | None = None) -> None:
+        self.place = Place.of(instance)
+        self._instance = instance
+        self._project = wanted
+        self._environ = project.environment()
+        self._engine = Engine(self._environ)
+        self._leash = commands.Leash()
+        self._node = Node(self.place, self._engine)
+        self._beside = Beside(self.place, instance, self._engine, self._environ)
+        self._kind = kind_cli.driver(self.place, self._environ, self._leash)
+        self._making = Making(self.place, self._node, self._kind, self._environ, self._leash)
+        self._creating = threading.Lock()
+        self._created = False
+        self._notices: list[str] = []
+        self._progress: Progress = _silent
+
+    @property
+    def data_place(self) -> str:
+        return f"the Docker volumes {self.place.id}_* and the node {self.place.node}"
+
+    @cached_property
+    def api(self) -> ClusterApi:
+        return ClusterApi(self.place.target)
+
+    @cached_property
+    def helm(self) -> Helm:
+        return Helm(
+            self.place.target,
+            self.place.instance.data_root / "cache" / "helm",
+            self._environ,
+            mark=self.place.instance.mark("helm"),
+            stream=partial(commands.stream, leash=self._leash),
+        )
+
+    @cached_property
+    def chart(self) -> Chart:
+        named = self._project.chart_path if self._project else None
+        return charts.find(named, self.helm, self.place.instance.data_root)
+
+    def cluster(self, plan: Callable[[], Plan]) -> Cluster:
+        """What services may know of the cluster; the values files are read when they are asked for."""
+        api, images = self.api, _Once(lambda: stand_ins.choose(plan().loaded.tree, self._images))
+        self._chosen = images
+        return Cluster(
+            kubeconfig=self.place.kubeconfig,
+            api=lambda: api,
+            release=lambda overlay: releases.Release(
+                self.helm,
+                self._instance.name,
+                self.chart,
+                plan().files,
+                self._instance.secrets / "helm",
+                overlay,
+            ),
+            server_range=lambda: network.cidr(self.place, self._engine),
+            node_port=lambda: self._slot().node_port,
+            images=lambda: images().stand_ins,
+        )
+
+    def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
+        slot = slots.take(
+            self.place, self._instance.name, self._instance.id, self._project.file if self._project else None
+        )
+        names = {service.name for service in services}
+        shared = tuple(name for name in SHARED if name in names)
+        doors = tuple(slots.port_name(number) for number in range(slots.COUNT))
+        notes = self._claim(self.place.instance, (*shared, *doors), {"s3": fixed.get("s3")})
+        notes += self._claim(self._instance, (GITHUB,), {})
+        # what concerns the slots of others is not this project's news
+        return [
+            note for note in notes if not note.startswith("slot-") or note.startswith(f"{slot.port_name}:")
+        ]
+
+    def _claim(
+        self, instance: Instance, names: tuple[str, ...], fixed: Mapping[str, int | None]
+    ) -> list[str]:
+        known = ports.known(instance)
+        running = {name: known[name] for name in names if name in known and self._holds_port(name)}
+        return ports.claim(instance, names, fixed, running)[1]
+
+    def _holds_port(self, name: str) -> bool:
+        if name.startswith("slot-"):
+            # mapped once and for all when the node is made
+            return self._node.is_whole()
+        state = self._state(name)
+        return state is not None and state.is_running
+
+    def release(self) -> None:
+        ports.release(self.place.instance)
+        ports.release(self._instance)
+
+    def prepare(self, services: tuple[Service, ...], progress: Progress) -> None:
+        """Check what all of it stands on; make the network that the node and the servers share."""
+        self._progress = progress
+        progress("engine", "starting", "asking the Docker engine, kind and helm")
+        self._engine.require_local()
+        version = self._engine.client.version()["Version"]
+        compose_cli.require(self._environ)
+        kind_version = self._kind.version()
+        helm_version = ".".join(map(str, self.helm.version()))
+        images = self._beside.images()
+        self._engine.require_images(
+            {each.name: images[each.name] for each in services if each.name in images}
+        )
+        self.place.instance.create()
+        self._beside.require_own()
+        self._node.container()
+        network.ensure(self.place, self._engine)
+        progress("engine", "ready", f"Docker {version}, kind {kind_version}, helm {helm_version}")
+
+    def start(self, site: Site, service: Service) -> bool:
+        if service.name == CLUSTER:
+            return self._start_cluster()
+        if service.name == RELEASE:
+            return self._start_release(site)
+        if self.condition(service).phase is Phase.RUNNING:
+            return False
+        if service.name == GITHUB:
+            self._beside.create_github(site, service.fingerprint(site))
+        else:
+            self._create_shared(site)
+        self._engine.start(self._beside.project_of(service.name).name, service.name)
+        if service.name == "s3":
+            self._beside.take_seed()
+        return True
+
+    def _create_shared(self, site: Site) -> None:
+        with self._creating:
+            # one call makes all: two at once would both make the volumes
+            if not self._created:
+                self._beside.create_shared(site)
+                self._created = True
+
+    def _start_cluster(self) -> bool:
+        image = node_image.choose(self._images, self._environ)
+        known = ports.known(self.place.instance)
+        return self._making.bring_up(
+            image, known, self._chosen().ids, lambda step: self._progress(CLUSTER, "starting", step)
+        )
+
+    def _start_release(self, site: Site) -> bool:
+        release, namespace = ReleaseService.release(site), self._instance.name
+        if self.condition_of_release().phase is Phase.RUNNING and release.is_current():
+            return False
+        release.require_ours()
+        loaded = self._making.load(self._chosen().ids)
+        if loaded:
+            self._progress(RELEASE, "starting", f"the node has {', '.join(loaded)}")
+        self._progress(RELEASE, "starting", f"checking the values against {release.chart.label}")
+        checked = release.check(kubernetes=self.api.version(), served=self.api.served())
+        self._notices = [*checked.warnings, *self._about_images()]
+        self.api.ensure_namespace(namespace)
+        for name, port in ALIASES.items():
+            self.api.ensure_alias(namespace, name, self._beside.host_of(name), port)
+        self._progress(RELEASE, "starting", f"helm upgrade {release.name}")
+        applied = release.apply(seconds=_HELM_SECONDS)
+        if applied.healed:
+            self._notices.append(applied.healed)
+        return True
+
+    def _about_images(self) -> Iterator[str]:
+        chosen = self._chosen()
+        for section, (name, tag) in chosen.stand_ins.items():
+            yield f"{name}:{tag} stands in for the image of {section}"
+        if chosen.pulled:
+            yield f"not on this machine, so the node asks their registries: {', '.join(chosen.pulled)}"
+
+    def cancel(self) -> None:
+        self._leash.pull()
+
+    def ensure_alive(self, service: Service) -> None:
+        if service.name == RELEASE:
+            return
+        if service.name == CLUSTER:
+            if not self._node.is_running():
+                raise UnhealthyError("the cluster's node ended by itself", details=self.tail(CLUSTER, 15))
+            return
+        state = self._state(service.name)
+        if state is not None and (state.is_running or state.is_created):
+            return
+        last = self.tail(service.name, 15)
+        cause = diagnosis.of(last)
+        hint = cause.mend if cause else "Its last log lines are below"
+        what = f"{service.name} ended by itself" + (f": {cause.what}" if cause else "")
+        if state is not None and state.was_killed_for_memory:
+            what, hint = f"{service.name} was killed: its container's memory was used up", ""
+        raise UnhealthyError(what, hint=hint, details=last)
+
+    def is_listening(self, service: Service) -> bool:
+        """The engine publishes a port for nobody but the container that has it."""
+        if service.name in (CLUSTER, RELEASE):
+            return self._node.is_running()
+        state = self._state(service.name)
+        return state is not None and state.is_running
+
+    def stop(self, service: Service) -> bool:
+        """The node takes all releases with it; what other projects have beside it goes with the node."""
+        if service.name == RELEASE:
+            return False
+        if service.name == CLUSTER:
+            self._stop_sign_ins()
+            return self._node.stop(int(service.stop.seconds))
+        if service.name not in (*SHARED, GITHUB):
+            return False
+        self._created = False
+        return self._engine.stop(
+            self._beside.project_of(service.name).name, service.name, service.stop.seconds
+        )
+
+    def _stop_sign_ins(self) -> None:
+        for each in self._engine.labelled("habari.cluster", self.place.id):
+            each.remove(force=True)
+
+    def end_guests(self, service: Service) -> int:
+        """People's pods are the cluster's."""
+        return 0
+
+    def condition(self, service: Service, *, memory: bool = False) -> Condition:
+        if service.name == CLUSTER:
+            return self._condition_of_node(memory=memory)
+        if service.name == RELEASE:
+            return self.condition_of_release()
+        state = self._state(service.name)
+        if state is None or not state.is_running:
+            crashed = state is not None and not state.is_created and state.exit_code not in _ORDERLY
+            return Condition(Phase.CRASHED if crashed else Phase.STOPPED)
+        project_name = self._beside.project_of(service.name).name
+        return Condition(
+            Phase.RUNNING,
+            pid=state.pid,
+            since=unix(state.since),
+            restarts=state.restarts,
+            memory=self._engine.memory(project_name, service.name) if memory else 0,
+            fingerprint=state.fingerprint,
+        )
+
+    def _condition_of_node(self, *, memory: bool) -> Condition:
+        found = self._node.container()
+        if found is None or not self._node.is_whole():
+            return Condition(Phase.STOPPED)
+        state = found.attrs["State"]
+        if not state["Running"]:
+            return Condition(Phase.STOPPED if state["ExitCode"] in (*_ORDERLY, 130, 137) else Phase.CRASHED)
+        return Condition(
+            Phase.RUNNING,
+            pid=int(state["Pid"]),
+            since=unix(state["StartedAt"]),
+            memory=self._engine.memory_of(found) if memory else 0,
+        )
+
+    def condition_of_release(self) -> Condition:
+        """As Helm has it; a cluster that does not answer has none that runs."""
+        if not self.place.kubeconfig.is_file() or not self._node.is_running():
+            return Condition(Phase.STOPPED)
+        with contextlib.suppress(DevenvError):
+            found = self.helm.status(releases.name_of(self._instance.name), self._instance.name)
+            if found and found.status == "deployed":
+                return Condition(Phase.RUNNING, fingerprint=found.description.partition(" ")[2])
+            if found:
+                return Condition(Phase.CRASHED)
+        return Condition(Phase.STOPPED)
+
+    def endpoint(self, service: str, view: View) -> Endpoint:
+        if view is View.HOST:
+            return Endpoint("127.0.0.1", self._host_port(service))
+        if service in ALIASES:
+            # beside the cluster they have names of their own; in the project's namespace all have these
+            return Endpoint(service, ALIASES[service])
+        if service == "hub":
+            return Endpoint("hub", _HUB_PORT)
+        raise NotRunningError(
+            f"{service} has no address at this level", hint="./dev status shows those that have"
+        )
+
+    def _host_port(self, service: str) -> int:
+        if service in ("proxy", RELEASE):
+            port = ports.known(self.place.instance).get(self._slot().port_name)
+        elif service == GITHUB:
+            port = ports.known(self._instance).get(GITHUB)
+        else:
+            port = ports.known(self.place.instance).get(service)
+        if not port:
+            raise NotRunningError(f"{service} has no address yet", hint="Start it with ./dev kind")
+        return port
+
+    def _slot(self) -> slots.Slot:
+        found = slots.of(self.place, self._instance.name)
+        if found is None:
+            raise NotRunningError(
+                f"{self._instance.name} is not on the cluster", hint="Start it with ./dev kind"
+            )
+        return found
+
+    def tail(self, service: str, lines: int) -> tuple[str, ...]:
+        if service == RELEASE:
+            return self._tail_of_release(lines)
+        if service == CLUSTER:
+            found = self._node.container()
+            return self._engine.tail_of(found, lines) if found is not None else ()
+        name = self._beside.project_of(service).name
+        if self._engine.container(name, service):
+            return self._engine.tail(name, service, lines)
+        kept = self._log(service)
+        return tuple(kept.read_text(encoding="utf-8").splitlines()[-lines:]) if kept.exists() else ()
+
+    def _tail_of_release(self, lines: int) -> tuple[str, ...]:
+        """What is wrong with its pods, then the hub's own last words."""
+        from devenv.helm import trouble
+
+        if not self.place.kubeconfig.is_file():
+            return ()
+        said: list[str] = []
+        for each in trouble.find(self.api, self._instance.name):
+            said += [each.what, *each.details]
+        for pod in self._pods("hub"):
+            said += self.api.log(
+                self._instance.name, pod["metadata"]["name"], "hub", previous=False, lines=lines
+            )
+        return tuple(said[-lines:])
+
+    def _pods(self, component: str) -> list[Thing]:
+        found = self.api.things("pods", self._instance.name)
+        return [pod for pod in found if pod["metadata"].get("labels", {}).get("component") == component]
+
+    def notices(self, service: str) -> tuple[str, ...]:
+        return tuple(self._notices) if service == RELEASE else ()
+
+    def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        lines: queue.Queue[tuple[str, str] | None] = queue.Queue()
+
+        def read(service: str) -> None:
+            with contextlib.suppress(OSError, DevenvError):
+                for line in self._follow(service):
+                    lines.put((service, line))
+            lines.put(None)
+
+        for service in services:
+            threading.Thread(target=read, args=(service,), daemon=True).start()
+        ended = 0
+        while ended < len(services):
+            found = lines.get()
+            if found is None:
+                ended += 1
+            else:
+                yield found
+
+    def _follow(self, service: str) -> Iterator[str]:
+        if service == RELEASE:
+            pods = [
+                self.api.follow(self._instance.name, pod["metadata"]["name"], "hub")
+                for pod in self._pods("hub")
+            ]
+            return itertools.chain.from_iterable(pods)
+        if service == CLUSTER:
+            found = self._node.container()
+            return self._engine.follow_of(found) if found is not None else iter(())
+        return self._engine.follow(self._beside.project_of(service).name, service)
+
+    def run_notebook(
+        self,
+        site: Site,
+        file: Path,
+        *,
+        output: Path | None,
+        timeout: float | None,
+        on_cell: Callable[[CellRan], None],
+    ) -> Executed:
+        raise UsageError(
+            "in the cluster notebooks run in people's own pods",
+            hint="Sign in and open it there, or run it beside: ./dev up --instance NAME, then ./dev run",
+        )
+
+    def close(self) -> None:
+        """Remove the containers beside the cluster once nothing runs; the node and the volumes stay."""
+        running = [name for name in (*SHARED, GITHUB) if (state := self._state(name)) and state.is_running]
+        if running or self._node.is_running():
+            return
+        self._beside.require_own()
+        self._keep_logs()
+        self._beside.remove()
+
+    def purge(self) -> None:
+        """Delete the cluster with all projects on it, the servers' data and the network: what is ours."""
+        self._beside.require_own()
+        if self._node.container() is not None:
+            self._kind.delete()
+        self._beside.remove(volumes=True)
+        network.remove(self.place, self._engine)
+        self.place.instance.purge()
+
+    def _keep_logs(self) -> None:
+        for service in (*SHARED, GITHUB):
+            lines = self._engine.tail(self._beside.project_of(service).name, service, _KEPT_LINES)
+            folder = self._log(service).parent
+            if lines and folder.is_dir():
+                self._log(service).write_text("\n".join(lines), encoding="utf-8")
+
+    def _log(self, service: str) -> Path:
+        owner = self._instance if service == GITHUB else self.place.instance
+        return owner.logs / f"kind.{service}.log"
+
+    def _state(self, service: str) -> State | None:
+        if service not in (*SHARED, GITHUB):
+            return None
+        return self._engine.state(self._beside.project_of(service).name, service)
+
+    @cached_property
+    def _images(self) -> Images:
+        return Images(self._environ, "default")
+
+
+class _Once:
+    """An answer that is asked for once, by whichever thread comes first."""
+
+    def __init__(self, ask: Callable[[], stand_ins.Images]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._answer: stand_ins.Images | None = None
+
+    def __call__(self) -> stand_ins.Images:
+        with self._lock:
+            if self._answer is None:
+                self._answer = self._ask()
+        return self._answer
+
+
+def _silent(service: str, state: str, detail: str) -> None:
+    """Progress that nobody wants to see."""
