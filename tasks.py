@@ -402,11 +402,21 @@ def values_render(
     level.render_values(context.config.reporter, instance=instance, values=values or [], form=form, json=json)
 
 
-@task(name="diff", iterable=["values"], help={**COMMON, **JSON, "values": VALUES})
+@task(
+    name="diff",
+    iterable=["values"],
+    help={
+        **COMMON,
+        **JSON,
+        "values": VALUES,
+        "form": "hub (the local hub with no cluster) or chart (the one in a local cluster)",
+    },
+)
 @_guarded
 def values_diff(
     context: Context,
     values: list[str] | None = None,
+    form: str = "hub",
     json: bool = False,
     instance: str | None = None,
     verbose: bool = False,
@@ -417,7 +427,7 @@ def values_diff(
     """
     from devenv import level
 
-    level.diff_values(context.config.reporter, instance=instance, values=values or [], json=json)
+    level.diff_values(context.config.reporter, instance=instance, values=values or [], json=json, form=form)
 
 
 IMAGE_NAMES = "an image (postgres, s3, jupyter, hub, proxy, github); may be given several times"

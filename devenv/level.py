@@ -232,12 +232,14 @@ def render_values(
     values_tasks.render(reporter, local=session.local, files=session.values_files, form=form, json=json)
 
 
-def diff_values(reporter: Reporter, *, instance: str | None, values: Sequence[str], json: bool) -> None:
-    """Show in what the local hub differs from production."""
+def diff_values(
+    reporter: Reporter, *, instance: str | None, values: Sequence[str], json: bool, form: str = "hub"
+) -> None:
+    """Show in what the local hub, with no cluster or in one, differs from production."""
     from devenv import values_tasks
 
     session = _open(reporter, instance, level="hub", values=_paths(values))
-    values_tasks.diff(reporter, local=session.local, files=session.values_files, json=json)
+    values_tasks.diff(reporter, local=session.local, files=session.values_files, json=json, form=form)
 
 
 def _paths(names: Sequence[str]) -> tuple[Path, ...] | None:

@@ -12,7 +12,7 @@ from devenv.report import Reporter
 from devenv.values import check as checks
 from devenv.values import files as values_files
 from devenv.values import hub, secrecy
-from devenv.values.differences import differences
+from devenv.values.differences import differences, in_cluster
 from devenv.values.local import Local, sign_in
 from devenv.values.merge import merge
 from devenv.values.overlay import overlay
@@ -52,8 +52,7 @@ def render(reporter: Reporter, *, local: Local, files: Sequence[Path], form: str
 
     Secrets are masked, so the text is for people and not for Helm.
     """
-    if form not in FORMS:
-        raise UsageError(f"there is no form {form!r}", hint=f"Choose one of: {', '.join(FORMS)}")
+    _require_form(form)
     loaded = _valid(reporter, files)
     data = _hub_form(loaded, local) if form == "hub" else merge(loaded.tree, overlay(loaded.tree, local))
     shown = secrecy.masked(data)
@@ -69,15 +68,24 @@ def render(reporter: Reporter, *, local: Local, files: Sequence[Path], form: str
     reporter.result(yaml.dump(shown, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100))
 
 
-def diff(reporter: Reporter, *, local: Local, files: Sequence[Path], json: bool) -> None:
-    """Print each key in which the local hub differs from production, and why. Secrets are masked."""
+def diff(reporter: Reporter, *, local: Local, files: Sequence[Path], json: bool, form: str = "hub") -> None:
+    """Print each key in which the local hub differs from production, and why. Secrets are masked.
+
+    ``form`` is ``hub`` for one with no cluster, ``chart`` for one in a local cluster.
+    """
+    _require_form(form)
     loaded = _valid(reporter, files)
-    found = differences(loaded.tree, local)
+    found = (differences if form == "hub" else in_cluster)(loaded.tree, local)
     if json:
         reporter.data([each.as_data() for each in found])
         return
     rows = [(each.path, _cell(each.production), _cell(each.local), each.why) for each in found]
     reporter.table(("key", "production", "local", "why"), rows)
+
+
+def _require_form(form: str) -> None:
+    if form not in FORMS:
+        raise UsageError(f"there is no form {form!r}", hint=f"Choose one of: {', '.join(FORMS)}")
 
 
 def _valid(reporter: Reporter, files: Sequence[Path]) -> values_files.Loaded:

@@ -1,4 +1,4 @@
-"""In what the local hub differs from production, key by key, and why."""
+"""In what the local hub, with no cluster or in one, differs from production, key by key, and why."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from devenv.values import secrecy, variables
-from devenv.values.hub import configuration, unapplied_leaves
+from devenv.values.hub import configuration, unapplied_leaves, with_defaults
 from devenv.values.keys import at, link, table
-from devenv.values.local import Local, sign_in
+from devenv.values.local import SIGN_IN_WHY, Local, sign_in
 from devenv.values.merge import coalesce
+from devenv.values.overlay import Laid, laid
 from devenv.yaml_lines import KeyPath
 
-_GITHUB_WHY = {
-    "client_id": "the values have none",
-    "client_secret": "the local sign-in has a secret of its own",
-    "oauth_callback_url": "the browser opens the local hub",
-    "authorize_url": "the browser opens the local sign-in instead of GitHub",
-}
 _ADDRESS = "the hub asks the local sign-in instead of GitHub"
 
 
@@ -52,6 +47,36 @@ def differences(tree: Mapping[str, Any], local: Local) -> tuple[Difference, ...]
     return tuple(seen[path] for path in sorted(seen))
 
 
+def in_cluster(tree: Mapping[str, Any], local: Local) -> tuple[Difference, ...]:
+    """Every key in which a hub in a local cluster differs from production, by path: those of the overlay."""
+    production = with_defaults(tree)
+    found = {each.path: _laid_over(production, each) for each in laid(tree, local)}
+    return tuple(each for _, each in sorted(found.items()) if each is not None)
+
+
+def _laid_over(production: Mapping[str, Any], each: Laid) -> Difference | None:
+    path, here = each.path, each.value
+    given = at(production, path)
+    if path[1:2] == ("extraEnv",):
+        given, here = _variable(production, path), _text(here)
+        here = here.replace("{{", "{").replace("}}", "}") if isinstance(here, str) else here
+    if given == here or (not given and here is None):
+        return None
+    return Difference(".".join(path), secrecy.masked(given, path), secrecy.masked(here, path), each.why)
+
+
+def _variable(tree: Mapping[str, Any], path: KeyPath) -> Any:
+    section, _, name = path
+    given = at(tree, (section, "extraEnv"))
+    value = given.get(name) if isinstance(given, dict) else None
+    value = dict(variables.entries(given)).get(name) if value is None else value
+    return _text(value)
+
+
+def _text(value: Any) -> Any:
+    return value["value"] if isinstance(value, dict) and "value" in value else value
+
+
 def _replaced(tree: Mapping[str, Any], local: Local) -> Iterator[Difference]:
     database = ("hub", "db")
     yield _difference(
@@ -64,7 +89,7 @@ def _replaced(tree: Mapping[str, Any], local: Local) -> Iterator[Difference]:
         yield _difference(tree, (*database, "password"), None, "the address above carries the local one")
     for section, traits in sign_in(tree, local).items():
         for name, value in traits.items():
-            why = _GITHUB_WHY.get(name, _ADDRESS)
+            why = SIGN_IN_WHY.get(name, _ADDRESS)
             yield _difference(tree, ("hub", "config", section, name), value, why)
     yield from _contract(tree, local)
     chart = "kubespawner.KubeSpawner"
@@ -83,9 +108,7 @@ def _contract(tree: Mapping[str, Any], local: Local) -> Iterator[Difference]:
     given = dict(variables.entries(at(tree, ("singleuser", "extraEnv"))))
     for name, text in local.contract.items():
         path = ("singleuser", "extraEnv", name)
-        production = given.get(name)
-        if isinstance(production, dict) and "value" in production:
-            production = production["value"]
+        production = _text(given.get(name))
         if production == text:
             continue
         why = "where the local data lie, and the keys to them"

@@ -14,14 +14,23 @@ CLIENT_ID = "habari-local"
 _GITHUB_SECTIONS = ("Authenticator", "OAuthenticator", "GitHubOAuthenticator")
 _ALIASES = {"github": "GitHubOAuthenticator", "local-github": "LocalGitHubOAuthenticator"}
 
+# Why a trait of the sign-in differs; all others do because the hub asks the local one.
+SIGN_IN_WHY = {
+    "client_id": "the values have none",
+    "client_secret": "the local sign-in has a secret of its own",
+    "oauth_callback_url": "the browser opens the local hub",
+    "authorize_url": "the browser opens the local sign-in instead of GitHub",
+}
+
 
 @dataclass(frozen=True)
 class Local:
     """What the local hub has instead of production's: all texts, as each reader has to spell them.
 
     ``github_url`` is the sign-in as the hub sees it, ``authorize_url`` its page as the browser does.
-    ``contract`` are the notebooks' variables. The rest is for a hub in a cluster: its pods may reach
-    ``cluster_cidr`` on ``ports``.
+    ``contract`` are the notebooks' variables. The rest is for a hub in a cluster: people's pods may reach
+    ``cluster_cidr`` on ``ports`` and the hub's on ``hub_ports``, a browser comes by ``node_port`` of the
+    node, and ``images`` (name and tag of ``singleuser``, ``hub`` or ``proxy``) stand in for production's.
     """
 
     hub_db_url: str = field(repr=False)
@@ -33,6 +42,9 @@ class Local:
     contract: Mapping[str, str] = field(repr=False)
     cluster_cidr: str = ""
     ports: tuple[int, ...] = ()
+    hub_ports: tuple[int, ...] = ()
+    node_port: int = 30080
+    images: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     # whether the values' postStart hook is run
     runs_post_start: bool = False
 

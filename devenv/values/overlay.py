@@ -2,130 +2,217 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 
 from devenv.values import variables
 from devenv.values.hub import OWN_SECRETS
 from devenv.values.keys import at
-from devenv.values.local import Local, sign_in, sign_in_section
+from devenv.values.local import SIGN_IN_WHY, Local, sign_in, sign_in_section
 from devenv.values.merge import Tree
 from devenv.yaml_lines import KeyPath
 
-NODE_PORT = 30080
+_BY_PORT = "the browser comes by a port of the cluster's node, on this machine's loopback address"
+_PLAIN = "a local cluster is opened by plain HTTP, without an ingress or a certificate"
+_NO_PULL = "nothing is pulled ahead: the images are loaded into the node"
+_ONE_NODE = "one node: nobody has to be placed, moved or kept a place for"
+_ONE_NODE_FOR_ALL = "one node, without production's pools"
+_LOADED = "the image was loaded into the node, so nobody is asked for a newer one"
+_DATABASE = "the hub's state lies in the local PostgreSQL, beside the cluster"
+_OWN_SECRET = "the chart makes a secret of its own"  # noqa: S105 - a reason, not a secret
+_THEIR_OBJECT = "names an object that only production's cluster has"
+_STAND_IN = "the image that is at hand here stands in for production's"
+_POLICY = "pods may reach the local databases, S3 and sign-in, which lie beside the cluster"
+_SIGN_IN = "the hub asks the local sign-in instead of GitHub"
+_CONTRACT = "where the local data lie, and the keys to them"
+_KEPT = "as production has it; a list cannot be laid over, so it is a mapping here"
+_HIDDEN = "the same variable under another key: the local one is beside it"
 
 # What a laptop's cluster cannot or need not have.
-_FIXED: Mapping[str, Any] = {
-    "proxy.https.enabled": False,
-    "proxy.service.type": "NodePort",
-    "proxy.service.nodePorts.http": NODE_PORT,
-    "ingress.enabled": False,
-    "httpRoute.enabled": False,
-    "prePuller.hook.enabled": False,
-    "prePuller.continuous.enabled": False,
-    "scheduling.userScheduler.enabled": False,
-    "scheduling.podPriority.enabled": False,
-    "scheduling.userPlaceholder.enabled": False,
-    "singleuser.cloudMetadata.blockWithIptables": False,
-    "singleuser.image.pullPolicy": "IfNotPresent",
-    "hub.image.pullPolicy": "IfNotPresent",
-    "proxy.chp.image.pullPolicy": "IfNotPresent",
-    "hub.db.type": "postgres",
+_FIXED: Mapping[str, tuple[Any, str]] = {
+    "proxy.https.enabled": (False, _PLAIN),
+    "proxy.service.type": ("NodePort", _BY_PORT),
+    "ingress.enabled": (False, _PLAIN),
+    "httpRoute.enabled": (False, _PLAIN),
+    "prePuller.hook.enabled": (False, _NO_PULL),
+    "prePuller.continuous.enabled": (False, _NO_PULL),
+    "scheduling.userScheduler.enabled": (False, _ONE_NODE),
+    "scheduling.podPriority.enabled": (False, _ONE_NODE),
+    "scheduling.userPlaceholder.enabled": (False, _ONE_NODE),
+    "singleuser.cloudMetadata.blockWithIptables": (False, "there is no cloud, and its image is not at hand"),
+    "singleuser.image.pullPolicy": ("IfNotPresent", _LOADED),
+    "hub.image.pullPolicy": ("IfNotPresent", _LOADED),
+    "proxy.chp.image.pullPolicy": ("IfNotPresent", _LOADED),
+    "hub.db.type": ("postgres", _DATABASE),
 }
 # What names things that only production's cluster has: deleted where production has it.
-_PRODUCTIONS_OWN = (
-    "hub.db.password",
-    "hub.existingSecret",
-    "hub.cookieSecret",
-    "proxy.secretToken",
-    "proxy.service.loadBalancerIP",
-    "singleuser.storage.dynamic.storageClass",
-    "singleuser.serviceAccountName",
+_PRODUCTIONS_OWN: Mapping[str, str] = {
+    "hub.db.password": "hub.db.url carries the local one",
+    "hub.existingSecret": _THEIR_OBJECT,
+    "hub.cookieSecret": _OWN_SECRET,
+    "proxy.secretToken": _OWN_SECRET,
+    "proxy.service.loadBalancerIP": _BY_PORT,
+    "singleuser.storage.dynamic.storageClass": _THEIR_OBJECT,
+    "singleuser.serviceAccountName": _THEIR_OBJECT,
     # whole: a null below a mapping that is empty by default would stay a null
-    "hub.nodeSelector",
-    "proxy.chp.nodeSelector",
-    "singleuser.nodeSelector",
-)
+    "hub.nodeSelector": _ONE_NODE_FOR_ALL,
+    "proxy.chp.nodeSelector": _ONE_NODE_FOR_ALL,
+    "singleuser.nodeSelector": _ONE_NODE_FOR_ALL,
+}
+# What is set only where production says something else: the value that does harm, and the one in its place.
+_WHERE_GIVEN: Mapping[str, tuple[Any, Any, str]] = {
+    "imagePullSecret.create": (True, False, _THEIR_OBJECT),
+    "proxy.service.disableHttpPort": (True, False, _PLAIN),
+    "scheduling.corePods.nodeAffinity.matchNodePurpose": ("require", "prefer", _ONE_NODE_FOR_ALL),
+    "scheduling.userPods.nodeAffinity.matchNodePurpose": ("require", "prefer", _ONE_NODE_FOR_ALL),
+}
+_IMAGES: Mapping[str, KeyPath] = {
+    "singleuser": ("singleuser", "image"),
+    "hub": ("hub", "image"),
+    "proxy": ("proxy", "chp", "image"),
+}
+# https://z2jh.jupyter.org/en/stable/resources/reference.html#singleuser-networkpolicy-egressallowrules
+_OPEN_BY_DEFAULT = {
+    "hub": {"privateIPs": True, "nonPrivateIPs": True},
+    "singleuser": {"privateIPs": False, "nonPrivateIPs": True},
+}
+_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+
+
+@dataclass(frozen=True)
+class Laid:
+    """One key that is laid over production's, its value (None deletes the key), and why."""
+
+    path: KeyPath
+    value: Any = field(repr=False)
+    why: str
 
 
 def overlay(tree: Mapping[str, Any], local: Local) -> Tree:
     """What to lay over the merged values for a hub in a local cluster.
 
     Production's authenticator keeps its settings but for addresses and secrets. Pods may reach
-    ``local.cluster_cidr`` on ``local.ports`` besides what production allows. Variables of the contract are
-    written so that KubeSpawner's templates leave their braces alone.
+    ``local.cluster_cidr`` on ``local.ports`` besides what production allows, the hub on ``local.hub_ports``.
+    Variables of the contract are written so that KubeSpawner's templates leave their braces alone.
     https://jupyterhub-kubespawner.readthedocs.io/en/latest/spawner.html
     """
     over: Tree = {}
-    for path, value in _FIXED.items():
-        _set(over, _path(path), value)
-    for path in _PRODUCTIONS_OWN:
-        if at(tree, _path(path)) is not None:
-            _set(over, _path(path), None)
-    for section, trait in OWN_SECRETS:
-        if at(tree, ("hub", "config", section, trait)) is not None:
-            # empty and not null: the chart then makes a secret of its own
-            _set(over, ("hub", "config", section, trait), [] if trait == "keys" else "")
-    if at(tree, ("imagePullSecret", "create")):
-        _set(over, ("imagePullSecret", "create"), False)
-    if at(tree, ("imagePullSecrets",)):
-        _set(over, ("imagePullSecrets",), [])
-    _set(over, ("hub", "db", "url"), local.hub_db_url)
-    _set_sign_in(over, tree, local)
-    _set_contract(over, tree, local)
-    _set_egress(over, tree, local)
+    for each in laid(tree, local):
+        *above, last = each.path
+        place = over
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = each.value
     return over
 
 
-def _set_sign_in(over: Tree, tree: Mapping[str, Any], local: Local) -> None:
+def laid(tree: Mapping[str, Any], local: Local) -> Iterator[Laid]:
+    """The keys of the overlay one by one, each with its reason."""
+    for path, (value, why) in _FIXED.items():
+        yield Laid(_path(path), value, why)
+    yield Laid(("proxy", "service", "nodePorts", "http"), local.node_port, _BY_PORT)
+    yield from _productions_own(tree)
+    yield from _where_given(tree)
+    yield Laid(("hub", "db", "url"), local.hub_db_url, _DATABASE)
+    yield from _sign_in(tree, local)
+    yield from _contract(tree, local)
+    yield from _egress(tree, local)
+    yield from _images(tree, local)
+
+
+def _productions_own(tree: Mapping[str, Any]) -> Iterator[Laid]:
+    for key, why in _PRODUCTIONS_OWN.items():
+        if at(tree, _path(key)) is not None:
+            yield Laid(_path(key), None, why)
+    for section, trait in OWN_SECRETS:
+        path = ("hub", "config", section, trait)
+        if at(tree, path) is not None:
+            # empty and not null: the chart then makes a secret of its own
+            yield Laid(path, [] if trait == "keys" else "", _OWN_SECRET)
+    if at(tree, ("imagePullSecrets",)):
+        yield Laid(("imagePullSecrets",), [], _THEIR_OBJECT)
+
+
+def _where_given(tree: Mapping[str, Any]) -> Iterator[Laid]:
+    for key, (harmful, value, why) in _WHERE_GIVEN.items():
+        if at(tree, _path(key)) == harmful:
+            yield Laid(_path(key), value, why)
+    path = ("proxy", "chp", "networkPolicy", "allowedIngressPorts")
+    given = at(tree, path)
+    if isinstance(given, list) and "http" not in given:
+        yield Laid(path, [*given, "http"], _BY_PORT)
+
+
+def _sign_in(tree: Mapping[str, Any], local: Local) -> Iterator[Laid]:
     for section, traits in sign_in(tree, local).items():
-        _set(over, ("hub", "config", section), dict(traits))
+        for name, value in traits.items():
+            yield Laid(("hub", "config", section, name), value, SIGN_IN_WHY.get(name, _SIGN_IN))
     if sign_in_section(tree):
-        _set_variables(over, tree, "hub", {"GITHUB_URL": local.github_url})
+        yield from _variables(tree, "hub", {"GITHUB_URL": local.github_url}, _SIGN_IN)
 
 
-def _set_contract(over: Tree, tree: Mapping[str, Any], local: Local) -> None:
+def _contract(tree: Mapping[str, Any], local: Local) -> Iterator[Laid]:
     escaped = {name: text.replace("{", "{{").replace("}", "}}") for name, text in local.contract.items()}
-    _set_variables(over, tree, "singleuser", escaped)
+    yield from _variables(tree, "singleuser", escaped, _CONTRACT)
 
 
-def _set_variables(over: Tree, tree: Mapping[str, Any], section: str, texts: Mapping[str, str]) -> None:
+def _variables(tree: Mapping[str, Any], section: str, texts: Mapping[str, str], why: str) -> Iterator[Laid]:
     """A mapping would replace a list whole, so production's list is taken along."""
     given = at(tree, (section, "extraEnv"))
-    kept = dict(variables.entries(given)) if isinstance(given, list) else {}
-    by_name = {
-        value["name"]: key
-        for key, value in (given.items() if isinstance(given, dict) else ())
-        if isinstance(value, dict) and isinstance(value.get("name"), str) and value["name"] != key
-    }
-    # an entry that only carries the name; a null would not delete it, and Kubernetes takes the later of two
-    hidden: Tree = {by_name[name]: "" for name in texts if name in by_name}
-    _set(over, (section, "extraEnv"), {**kept, **hidden, **texts})
+    for name, value in variables.entries(given) if isinstance(given, list) else ():
+        if name not in texts:
+            yield Laid((section, "extraEnv", name), value, _KEPT)
+    for key, value in given.items() if isinstance(given, dict) else ():
+        named = value.get("name") if isinstance(value, dict) else None
+        if isinstance(named, str) and named in texts and named != key:
+            # an entry that only carries the name: a null would not delete it, and Kubernetes takes the later
+            yield Laid((section, "extraEnv", key), "", _HIDDEN)
+    for name, text in texts.items():
+        yield Laid((section, "extraEnv", name), text, why)
 
 
-def _set_egress(over: Tree, tree: Mapping[str, Any], local: Local) -> None:
+def _egress(tree: Mapping[str, Any], local: Local) -> Iterator[Laid]:
     """https://kubernetes.io/docs/concepts/services-networking/network-policies/"""
-    if not local.cluster_cidr:
-        return
-    rule = {
-        "to": [{"ipBlock": {"cidr": local.cluster_cidr}}],
-        "ports": [{"port": port, "protocol": "TCP"} for port in local.ports],
-    }
-    sections = ["singleuser"]
-    if at(tree, ("hub", "networkPolicy", "egressAllowRules", "privateIPs")) is False:
-        sections.append("hub")
-    for section in sections:
+    for section, ports in (("singleuser", local.ports), ("hub", local.hub_ports)):
+        if not local.cluster_cidr or not ports or _may_reach(tree, section, local.cluster_cidr):
+            continue
         path = (section, "networkPolicy", "egress")
         given = at(tree, path)
-        _set(over, path, [*(given if isinstance(given, list) else ()), rule])
+        rule = {
+            "to": [{"ipBlock": {"cidr": local.cluster_cidr}}],
+            "ports": [{"port": port, "protocol": "TCP"} for port in ports],
+        }
+        yield Laid(path, [*(given if isinstance(given, list) else ()), rule], _POLICY)
+
+
+def _may_reach(tree: Mapping[str, Any], section: str, cidr: str) -> bool:
+    """Whether production's policy lets these pods reach all of those addresses already."""
+    policy = at(tree, (section, "networkPolicy"))
+    policy = policy if isinstance(policy, dict) else {}
+    if policy.get("enabled") is False:
+        return True
+    rules = policy.get("egressAllowRules")
+    network = ip_network(cidr, strict=False)
+    is_private = any(
+        network.version == each.version and network.subnet_of(each)  # type: ignore[arg-type]
+        for each in _PRIVATE
+    )
+    name = "privateIPs" if is_private else "nonPrivateIPs"
+    said = rules.get(name) if isinstance(rules, dict) else None
+    return said if isinstance(said, bool) else _OPEN_BY_DEFAULT[section][name]
+
+
+def _images(tree: Mapping[str, Any], local: Local) -> Iterator[Laid]:
+    for which, (name, tag) in local.images.items():
+        yield Laid((*_IMAGES[which], "name"), name, _STAND_IN)
+        yield Laid((*_IMAGES[which], "tag"), tag, _STAND_IN)
+    trait = ("hub", "config", "KubeSpawner", "image")
+    if "singleuser" in local.images and at(tree, trait) is not None:
+        # a trait of hub.config wins over singleuser.image
+        yield Laid(trait, ":".join(local.images["singleuser"]), _STAND_IN)
 
 
 def _path(text: str) -> KeyPath:
     return tuple(text.split("."))
-
-
-def _set(tree: Tree, path: KeyPath, value: Any) -> None:
-    *above, last = path
-    for part in above:
-        tree = tree.setdefault(part, {})
-    tree[last] = value

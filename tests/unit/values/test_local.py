@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ from hypothesis import strategies as st
 
 from devenv.errors import UsageError
 from devenv.values.check import require
-from devenv.values.differences import Difference, differences
+from devenv.values.differences import Difference, differences, in_cluster
 from devenv.values.files import Loaded, load
 from devenv.values.hub import configuration, with_defaults
 from devenv.values.keys import KEYS, at
 from devenv.values.local import Local, client_id, sign_in
 from devenv.values.merge import merge
-from devenv.values.overlay import overlay
+from devenv.values.overlay import laid, overlay
 from devenv.values.people import People, people
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -39,6 +40,13 @@ LOCAL = Local(
     },
     cluster_cidr="172.18.0.0/16",
     ports=(5432, 9000),
+    hub_ports=(5432, 8090),
+    node_port=30083,
+    images={
+        "singleuser": ("habari/jupyter", "7"),
+        "hub": ("habari/hub", "3"),
+        "proxy": ("habari/proxy", "2"),
+    },
 )
 GITHUB = {"JupyterHub": {"authenticator_class": "github"}}
 
@@ -157,7 +165,7 @@ def test_where_nobody_is_named_the_list_is_empty(tree: dict[str, Any]) -> None:
     ("path", "value"),
     [
         ("proxy.service.type", "NodePort"),
-        ("proxy.service.nodePorts.http", 30080),
+        ("proxy.service.nodePorts.http", 30083),
         ("proxy.https.enabled", False),
         ("prePuller.hook.enabled", False),
         ("prePuller.continuous.enabled", False),
@@ -166,7 +174,12 @@ def test_where_nobody_is_named_the_list_is_empty(tree: dict[str, Any]) -> None:
         ("scheduling.userPlaceholder.enabled", False),
         ("singleuser.cloudMetadata.blockWithIptables", False),
         ("singleuser.image.pullPolicy", "IfNotPresent"),
-        ("singleuser.image.tag", "0.10"),
+        ("singleuser.image.name", "habari/jupyter"),
+        ("singleuser.image.tag", "7"),
+        ("hub.image.name", "habari/hub"),
+        ("hub.image.tag", "3"),
+        ("proxy.chp.image.name", "habari/proxy"),
+        ("proxy.chp.image.tag", "2"),
         ("hub.db.type", "postgres"),
         ("hub.db.url", LOCAL.hub_db_url),
         ("hub.extraEnv.GITHUB_URL", LOCAL.github_url),
@@ -215,9 +228,77 @@ def test_pods_may_reach_the_local_services_besides_what_production_allows() -> N
     assert overlaid(given, "hub.networkPolicy.egress") is None
 
 
-def test_a_hub_that_may_not_reach_private_addresses_gets_the_rule_too() -> None:
+def test_a_hub_that_may_not_reach_private_addresses_reaches_its_database_and_the_sign_in() -> None:
     given = nested("hub.networkPolicy.egressAllowRules.privateIPs", False)
-    assert len(overlaid(given, "hub.networkPolicy.egress")) == 1
+
+    assert overlaid(given, "hub.networkPolicy.egress") == [
+        {
+            "to": [{"ipBlock": {"cidr": "172.18.0.0/16"}}],
+            "ports": [{"port": 5432, "protocol": "TCP"}, {"port": 8090, "protocol": "TCP"}],
+        },
+    ]
+
+
+@pytest.mark.parametrize("section", ["hub", "singleuser"])
+@pytest.mark.parametrize(
+    ("policy", "cidr", "opens"),
+    [
+        ({"egressAllowRules": {"privateIPs": True}}, "172.18.0.0/16", False),
+        ({"egressAllowRules": {"privateIPs": False}}, "10.5.0.0/24", True),
+        ({"egressAllowRules": {"privateIPs": False}}, "100.64.0.0/16", False),
+        ({"egressAllowRules": {"privateIPs": True, "nonPrivateIPs": False}}, "100.64.0.0/16", True),
+        ({"egressAllowRules": {"privateIPs": False, "nonPrivateIPs": False}}, "fc00:f853::/64", True),
+        ({"enabled": False, "egressAllowRules": {"privateIPs": False}}, "10.5.0.0/24", False),
+    ],
+    ids=["open", "shut", "no private range", "shut to public ranges", "IPv6", "no policy"],
+)
+def test_a_policy_is_opened_only_where_it_is_shut(
+    section: str, policy: dict[str, Any], cidr: str, opens: bool
+) -> None:
+    given = nested(f"{section}.networkPolicy", policy)
+
+    found = at(overlay(given, replace(LOCAL, cluster_cidr=cidr)), (section, "networkPolicy", "egress"))
+
+    assert (found is not None) == opens
+
+
+def test_without_ports_no_policy_is_opened() -> None:
+    over = overlay(
+        nested("hub.networkPolicy.egressAllowRules.privateIPs", False), replace(LOCAL, ports=(), hub_ports=())
+    )
+
+    assert not at(over, ("hub", "networkPolicy"))
+    assert not at(over, ("singleuser", "networkPolicy"))
+
+
+def test_without_stand_ins_productions_images_stay() -> None:
+    over = overlay(load(SAMPLES).tree, replace(LOCAL, images={}))
+
+    assert at(over, ("singleuser", "image")) == {"pullPolicy": "IfNotPresent"}
+
+
+def test_an_image_that_a_trait_names_does_not_win_over_the_stand_in() -> None:
+    given = nested("hub.config.KubeSpawner.image", "theirs:1")
+
+    assert overlaid(given, "hub.config.KubeSpawner.image") == "habari/jupyter:7"
+    assert overlaid({}, "hub.config.KubeSpawner.image") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "here"),
+    [
+        ("scheduling.userPods.nodeAffinity.matchNodePurpose", "require", "prefer"),
+        ("scheduling.corePods.nodeAffinity.matchNodePurpose", "ignore", "ignore"),
+        ("proxy.service.disableHttpPort", True, False),
+        ("proxy.chp.networkPolicy.allowedIngressPorts", ["https"], ["https", "http"]),
+        ("proxy.chp.networkPolicy.allowedIngressPorts", ["http"], ["http"]),
+    ],
+)
+def test_what_would_shut_out_pods_or_browser_is_changed_only_where_it_is_given(
+    path: str, given: Any, here: Any
+) -> None:
+    assert overlaid(nested(path, given), path) == here
+    assert at(overlay({}, LOCAL), tuple(path.split("."))) is None
 
 
 def test_braces_of_a_secret_are_safe_from_the_spawners_templates() -> None:
@@ -313,6 +394,70 @@ def test_of_the_authenticator_only_addresses_and_secrets_differ() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "production", "local"),
+    [
+        ("proxy.service.nodePorts.http", None, None, 30083),
+        ("proxy.service.type", "LoadBalancer", "LoadBalancer", "NodePort"),
+        ("proxy.https.enabled", True, True, False),
+        ("singleuser.image.name", "x", "x", "habari/jupyter"),
+        ("hub.image.tag", "x", "x", "3"),
+        ("proxy.chp.image.name", None, None, "habari/proxy"),
+        ("hub.nodeSelector", {"pool": "core"}, {"pool": "core"}, None),
+        ("proxy.secretToken", "hidden", "(secret)", None),
+        ("hub.db.url", "postgresql://u:hidden@db/h", "postgresql://u:(secret)@db/h",
+         "postgresql://habari_hub:(secret)@127.0.0.1:5434/habari_hub"),
+        ("singleuser.extraEnv.AWS_SECRET_ACCESS_KEY", "hidden", "(secret)", "(secret)"),
+        ("singleuser.extraEnv", [{"name": "S3_BUCKET_NAME_LAKE", "value": "x"}], None, None),
+    ],
+)  # fmt: skip
+def test_a_key_that_differs_in_a_cluster_is_told_with_both_values(
+    path: str, value: Any, production: Any, local: Any
+) -> None:
+    found = {each.path: each for each in in_cluster(nested(path, value), LOCAL)}
+
+    if path == "singleuser.extraEnv":
+        path, production, local = f"{path}.S3_BUCKET_NAME_LAKE", "x", "habari-lake"
+    assert (found[path].production, found[path].local) == (production, local)
+    assert found[path].why
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("ingress.enabled", False),
+        ("hub.db.type", "postgres"),
+        ("singleuser.extraEnv", [{"name": "OWN", "value": "1"}]),
+        ("singleuser.extraEnv.S3_BUCKET_NAME_LAKE", "habari-lake"),
+        ("singleuser.memory.limit", "8G"),
+    ],
+)
+def test_a_key_that_is_the_same_in_a_cluster_is_not_told(path: str, value: Any) -> None:
+    told = {each.path for each in in_cluster(nested(path, value), LOCAL)}
+
+    assert path not in told
+    assert "singleuser.extraEnv.OWN" not in told
+
+
+def test_braces_that_are_doubled_for_the_spawner_are_no_difference() -> None:
+    local = replace(LOCAL, contract={"A_TEXT": "a{b}c"})
+
+    found = {each.path for each in in_cluster(nested("singleuser.extraEnv.A_TEXT", "a{b}c"), local)}
+
+    assert "singleuser.extraEnv.A_TEXT" not in found
+
+
+def test_every_key_of_the_overlay_has_its_reason() -> None:
+    assert all(each.why for each in laid(load(SAMPLES).tree, LOCAL))
+
+
+def test_no_difference_in_a_cluster_shows_a_secret() -> None:
+    tree = merge(load(SAMPLES).tree, nested("singleuser.extraEnv.AWS_SECRET_ACCESS_KEY", "hidden-0"))
+
+    assert "hidden" not in repr([each.as_data() for each in in_cluster(tree, LOCAL)])
+    assert "hidden" not in repr(list(laid(tree, LOCAL)))
+
+
 def test_every_key_is_told_once_with_its_reference() -> None:
     found = differences(load(SAMPLES).tree, LOCAL)
 
@@ -375,4 +520,5 @@ def test_values_that_pass_the_check_can_be_rendered(tree: dict[str, Any]) -> Non
     configuration(tree)
     people(tree)
     differences(tree, LOCAL)
+    in_cluster(tree, LOCAL)
     require(Loaded(merge(tree, overlay(tree, LOCAL))))

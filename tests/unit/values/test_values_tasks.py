@@ -143,6 +143,16 @@ def test_differences_are_a_list_for_machines(values: list[Path]) -> None:
     assert "hidden" not in printed.text
 
 
+def test_differences_of_a_hub_in_a_cluster_are_those_of_the_overlay(values: list[Path]) -> None:
+    printed = Printed()
+    values_tasks.diff(printed.reporter, local=LOCAL, files=values, json=True, form="chart")
+
+    found = {each["path"]: each for each in printed.data}
+    assert found["proxy.service.type"]["local"] == "NodePort"
+    assert "hub.config.JupyterHub.spawner_class" not in found
+    assert "hidden" not in printed.text
+
+
 @pytest.mark.parametrize("task", ["render", "diff"])
 def test_values_that_are_not_valid_are_not_rendered(values: list[Path], task: str) -> None:
     values[0].write_text("hub: {baseUrl: 5}\n")
