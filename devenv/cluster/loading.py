@@ -22,7 +22,9 @@ def missing(node: str, images: Mapping[str, str], environ: Mapping[str, str]) ->
     # the runtime's own names: of Docker's images the hub's host is left out
     listed = commands.run(("docker", "exec", node, "crictl", "images", "--output", "json"), env=environ)
     there = {
-        (tag, each["id"]) for each in json.loads(listed.stdout)["images"] for tag in each.get("repoTags", ())
+        (tag, each["id"])
+        for each in json.loads(listed.stdout)["images"]
+        for tag in each.get("repoTags") or ()
     }
     return [name for name, found in images.items() if (canonical(name), found) not in there]
 
