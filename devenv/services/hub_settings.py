@@ -82,7 +82,8 @@ def _of_cluster(cluster: Cluster) -> dict[str, Any]:
     return {
         "cluster_cidr": cluster.server_range(),
         "ports": (5432, 9000),
-        "hub_ports": (5432, 8090),
+        # the API server listens at the node's own address
+        "hub_ports": (5432, 8090, 6443),
         "node_port": cluster.node_port(),
         "images": cluster.images(),
     }
