@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
-from devenv.values import variables
+from devenv.values import room, variables
 from devenv.values.hub import OWN_SECRETS
 from devenv.values.keys import at
 from devenv.values.local import SIGN_IN_WHY, Local, sign_in, sign_in_section
@@ -46,6 +46,7 @@ _FIXED: Mapping[str, tuple[Any, str]] = {
     "hub.image.pullPolicy": ("IfNotPresent", _LOADED),
     "proxy.chp.image.pullPolicy": ("IfNotPresent", _LOADED),
     "hub.db.type": ("postgres", _DATABASE),
+    "hub.db.upgrade": (True, "a hub of another version brings its local database along"),
 }
 # What names things that only production's cluster has: deleted where production has it.
 _PRODUCTIONS_OWN: Mapping[str, str] = {
@@ -68,6 +69,16 @@ _WHERE_GIVEN: Mapping[str, tuple[Any, Any, str]] = {
     "scheduling.corePods.nodeAffinity.matchNodePurpose": ("require", "prefer", _ONE_NODE_FOR_ALL),
     "scheduling.userPods.nodeAffinity.matchNodePurpose": ("require", "prefer", _ONE_NODE_FOR_ALL),
 }
+# The same for lists and texts: whatever is there is emptied.
+_EMPTIED: Mapping[str, tuple[Any, str]] = {
+    "imagePullSecrets": ([], _THEIR_OBJECT),
+    "hub.image.pullSecrets": ([], _THEIR_OBJECT),
+    "proxy.chp.image.pullSecrets": ([], _THEIR_OBJECT),
+    "singleuser.image.pullSecrets": ([], _THEIR_OBJECT),
+    "proxy.service.externalIPs": ([], _BY_PORT),
+    "proxy.service.loadBalancerSourceRanges": ([], _BY_PORT),
+    "hub.config.JupyterHub.subdomain_host": ("", "production's domain is not this machine's"),
+}
 _IMAGES: Mapping[str, KeyPath] = {
     "singleuser": ("singleuser", "image"),
     "hub": ("hub", "image"),
@@ -78,6 +89,7 @@ _OPEN_BY_DEFAULT = {
     "hub": {"privateIPs": True, "nonPrivateIPs": True},
     "singleuser": {"privateIPs": False, "nonPrivateIPs": True},
 }
+_DB_TRAIT: KeyPath = ("hub", "config", "JupyterHub", "db_url")
 _PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 
@@ -115,7 +127,12 @@ def laid(tree: Mapping[str, Any], local: Local) -> Iterator[Laid]:
     yield Laid(("proxy", "service", "nodePorts", "http"), local.node_port, _BY_PORT)
     yield from _productions_own(tree)
     yield from _where_given(tree)
+    for row in room.rows(tree):
+        yield Laid(*row)
     yield Laid(("hub", "db", "url"), local.hub_db_url, _DATABASE)
+    if at(tree, _DB_TRAIT) is not None:
+        # a trait of hub.config wins over hub.db.url
+        yield Laid(_DB_TRAIT, local.hub_db_url, _DATABASE)
     yield from _sign_in(tree, local)
     yield from _contract(tree, local)
     yield from _egress(tree, local)
@@ -131,13 +148,14 @@ def _productions_own(tree: Mapping[str, Any]) -> Iterator[Laid]:
         if at(tree, path) is not None:
             # empty and not null: the chart then makes a secret of its own
             yield Laid(path, [] if trait == "keys" else "", _OWN_SECRET)
-    if at(tree, ("imagePullSecrets",)):
-        yield Laid(("imagePullSecrets",), [], _THEIR_OBJECT)
 
 
 def _where_given(tree: Mapping[str, Any]) -> Iterator[Laid]:
     for key, (harmful, value, why) in _WHERE_GIVEN.items():
         if at(tree, _path(key)) == harmful:
+            yield Laid(_path(key), value, why)
+    for key, (value, why) in _EMPTIED.items():
+        if at(tree, _path(key)):
             yield Laid(_path(key), value, why)
     path = ("proxy", "chp", "networkPolicy", "allowedIngressPorts")
     given = at(tree, path)
