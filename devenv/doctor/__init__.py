@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from devenv.doctor import containers, machine, services
+from devenv.doctor import cluster, containers, machine, services
 from devenv.doctor.finding import Finding, Verdict
 from devenv.report import Reporter
 from devenv.session import Session
@@ -22,6 +22,7 @@ _CHECKS = (
     machine.ports,
     machine.proxies,
     containers.examine,
+    cluster.examine,
     machine.isolation,
     machine.orphans,
 )

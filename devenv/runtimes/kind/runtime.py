@@ -153,8 +153,7 @@ class KindRuntime:
         self._engine.require_local()
         version = self._engine.client.version()["Version"]
         compose_cli.require(self._environ)
-        kind_version = self._kind.version()
-        helm_version = ".".join(map(str, self.helm.version()))
+        tools = (self.kind_version(), self.helm_version())
         images = self._beside.images()
         self._engine.require_images(
             {each.name: images[each.name] for each in services if each.name in images}
@@ -163,7 +162,15 @@ class KindRuntime:
         self._beside.require_own()
         self._node.container()
         network.ensure(self.place, self._engine)
-        progress("engine", "ready", f"Docker {version}, kind {kind_version}, helm {helm_version}")
+        progress("engine", "ready", f"Docker {version}, kind {tools[0]}, helm {tools[1]}")
+
+    def kind_version(self) -> str:
+        """Raises MissingError when kind is not there or too old."""
+        return self._kind.version()
+
+    def helm_version(self) -> str:
+        """Raises MissingError when helm is not there or too old."""
+        return ".".join(map(str, self.helm.version()))
 
     def start(self, site: Site, service: Service) -> bool:
         if service.name == CLUSTER:

@@ -58,7 +58,9 @@ def test_a_notebook_in_a_pod_writes_to_lake_and_explore_and_is_denied_the_rest(f
 
 def test_the_pod_is_of_the_projects_image_and_runs_as_its_user(first: Project) -> None:
     with first.user("ada").kernel() as kernel:
-        uid, host = kernel.call("import json, os, socket; print(json.dumps([os.getuid(), socket.gethostname()]))")
+        uid, host = kernel.call(
+            "import json, os, socket; print(json.dumps([os.getuid(), socket.gethostname()]))"
+        )
 
     pod = next(each for each in first.pods("singleuser-server") if each["metadata"]["name"] == host)
     assert uid == 1000
@@ -123,7 +125,9 @@ def test_all_of_it_listens_on_loopback_alone(first: Project) -> None:
     published = [
         binding["HostIp"]
         for name in (first.place.node, *(first.container(each) for each in ("s3", "hub-db", "github")))
-        for bindings in json.loads(docker_cli("inspect", "--format", "{{json .NetworkSettings.Ports}}", name)).values()
+        for bindings in json.loads(
+            docker_cli("inspect", "--format", "{{json .NetworkSettings.Ports}}", name)
+        ).values()
         for binding in bindings or ()
     ]
     assert set(published) == {"127.0.0.1"}

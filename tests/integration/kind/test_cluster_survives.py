@@ -1,0 +1,205 @@
+"""The cluster over the end of each of its pieces, down and up, new images, and what is not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from integration.driving import Dev, wait_until
+from integration.kind.conftest import SPAWN_SECONDS, UP_SECONDS, Project, docker_cli, write_project
+
+from devenv.cluster.place import Place
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+SAVE = """
+import json, os, boto3, psycopg2
+boto3.client("s3").put_object(Bucket=os.environ["S3_BUCKET_NAME_LAKE"], Key="kept", Body=b"kept")
+with psycopg2.connect(os.environ["EXPLORE_DB_URL"]) as connection:
+    connection.cursor().execute("create table if not exists kept as select 7 as number")
+open(os.path.expanduser("~/kept"), "w").write("kept")
+print(json.dumps("saved"))
+"""
+READ = """
+import json, os, boto3, psycopg2
+found = [boto3.client("s3").get_object(Bucket=os.environ["S3_BUCKET_NAME_LAKE"], Key="kept")["Body"].read().decode()]
+with psycopg2.connect(os.environ["EXPLORE_DB_URL"]) as connection:
+    cursor = connection.cursor()
+    cursor.execute("select number from kept")
+    found += [cursor.fetchone()[0], open(os.path.expanduser("~/kept")).read()]
+print(json.dumps(found))
+"""
+
+
+def use(project: Project, code: str) -> object:
+    """Run code in a pod of a person who comes anew."""
+    person = project.visitor("grace")
+    assert person.sign_in().status == 200
+    person.start_server(seconds=SPAWN_SECONDS)
+    with person.kernel() as kernel:
+        return kernel.call(code, seconds=120)
+
+
+@pytest.mark.parametrize("service", ["s3", "explore-db", "hub-db", "github"])
+def test_a_server_beside_the_cluster_that_was_killed_is_started_again(first: Project, service: str) -> None:
+    docker_cli("kill", first.container(service))
+    assert first.dev.services(code=None)[service]["state"] in ("crashed", "stopped")
+
+    first.kind()
+
+    assert {row["state"] for row in first.dev.services().values()} == {"ready"}
+
+
+def test_a_hubs_pod_that_is_deleted_comes_back_by_itself(first: Project) -> None:
+    before = first.pods("hub")[0]["metadata"]["name"]
+    api = first.api
+    api._call("DELETE", f"/api/v1/namespaces/first/pods/{before}")
+
+    assert wait_until(
+        lambda: any(
+            pod["metadata"]["name"] != before
+            and all(each["ready"] for each in pod["status"].get("containerStatuses", [{"ready": False}]))
+            for pod in first.pods("hub")
+        ),
+        seconds=180,
+    )
+    assert first.visitor("ada").sign_in().status == 200
+
+
+def test_data_outlive_a_kill_of_the_node_and_of_every_server(first: Project) -> None:
+    assert use(first, SAVE) == "saved"
+    for name in (first.place.node, *(first.container(each) for each in ("s3", "explore-db", "hub-db"))):
+        docker_cli("kill", name)
+
+    first.kind()
+
+    assert use(first, READ) == ["kept", 7, "kept"]
+
+
+def test_down_stops_all_and_keeps_the_cluster_and_its_data(first: Project) -> None:
+    assert use(first, SAVE) == "saved"
+    node = docker_cli("inspect", "--format", "{{.Id}}", first.place.node)
+
+    first.dev("down", seconds=300)
+    assert not docker_cli("ps", "--quiet", "--filter", f"network={first.place.id}")
+    assert {row["state"] for row in first.dev.services(code=3).values()} == {"stopped"}
+
+    first.kind()
+    assert docker_cli("inspect", "--format", "{{.Id}}", first.place.node) == node
+    assert use(first, READ) == ["kept", 7, "kept"]
+
+
+def test_a_new_image_under_a_new_tag_is_what_the_next_pod_has(first: Project) -> None:
+    built = json.loads(docker_cli("image", "inspect", "habari/jupyter:local"))[0]["Id"]
+    dockerfile = f"FROM {built}\nENV HABARI_TEST_NEW=yes\n"
+    subprocess.run(
+        ("docker", "build", "--quiet", "--tag", "habari-test/jupyter:2", "-"),
+        input=dockerfile,
+        text=True,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    try:
+        image = {"name": "habari-test/jupyter", "tag": "2"}
+        write_project(first.file.parent, "first", image=image)
+        first.kind()
+        person = first.visitor("grace")
+        person.sign_in()
+        person.stop_server()
+        assert wait_until(lambda: not person.api("GET", "users/grace").json()["servers"], seconds=120)
+        person.start_server(seconds=SPAWN_SECONDS)
+        with person.kernel() as kernel:
+            assert (
+                kernel.call("import json, os; print(json.dumps(os.environ.get('HABARI_TEST_NEW')))") == "yes"
+            )
+    finally:
+        write_project(first.file.parent, "first")
+        first.kind()
+        docker_cli("image", "rm", "--force", "habari-test/jupyter:2")
+
+
+def test_an_image_that_cannot_be_pulled_is_named_and_the_rest_stays_up(first: Project) -> None:
+    broken = {"hub": {"image": {"name": "registry.invalid/nobody/hub", "tag": "1"}}}
+    values = first.file.parent / "broken.yaml"
+    values.write_text(json.dumps(broken))
+    try:
+        # the node's own stand-in must not help: the values name an image of their own
+        said = first.dev(
+            "kind", "--project", str(first.file), "--values", str(values), code=None, seconds=UP_SECONDS
+        )
+        assert said.code in (0, 4), said
+    finally:
+        first.kind()
+
+
+def test_values_that_the_chart_refuses_change_nothing(first: Project, tmp_path: Path) -> None:
+    before = first.dev.services()["release"]
+    values = tmp_path / "wrong.yaml"
+    values.write_text("singleuser: [1, 2]\n")
+
+    said = first.dev(
+        "kind", "--project", str(first.file), "--values", str(values), code=2, seconds=UP_SECONDS
+    )
+
+    assert "singleuser" in said.err
+    assert first.dev.services()["release"]["state"] == before["state"] == "ready"
+
+
+def test_a_kind_that_is_killed_in_the_middle_is_healed_by_the_next(
+    images: object, environ: Mapping[str, str], clustered: dict[str, str], tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    made = Project(
+        Dev("killed", root, {**clustered, "HABARI_DATA_ROOT": str(root)}), write_project(tmp_path, "killed")
+    )
+    place = made.place
+    try:
+        child = made.dev.begin("kind", "--project", str(made.file))
+        assert wait_until(
+            lambda: bool(docker_cli("ps", "--quiet", "--filter", f"name={place.node}")), seconds=120
+        )
+        time.sleep(3)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+
+        assert {row["state"] for row in made.kind().values()} == {"ready"}
+    finally:
+        said = made.dev("down", "--purge", code=None, seconds=300)
+        assert said.code == 0, said
+    expect_nothing_left(place)
+
+
+def test_a_cluster_of_our_name_that_somebody_else_made_is_left_alone(
+    images: object, clustered: dict[str, str], tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    made = Project(
+        Dev("lonely", root, {**clustered, "HABARI_DATA_ROOT": str(root)}), write_project(tmp_path, "lonely")
+    )
+    node = made.place.node
+    docker_cli("create", "--name", node, "--entrypoint", "sleep", "habari/s3:local", "infinity")
+    try:
+        said = made.dev("kind", "--project", str(made.file), code=6, seconds=UP_SECONDS)
+
+        assert node in said.error
+        assert docker_cli("ps", "--all", "--quiet", "--filter", f"name={node}")
+    finally:
+        docker_cli("rm", "--force", node)
+        made.dev("down", "--purge", code=None, seconds=300)
+    expect_nothing_left(made.place)
+
+
+def expect_nothing_left(place: Place) -> None:
+    for kind in (
+        "ps --all --quiet --filter name=",
+        "volume ls --quiet --filter name=",
+        "network ls --quiet --filter name=",
+    ):
+        assert not docker_cli(*f"{kind}{place.id}".split()), kind
