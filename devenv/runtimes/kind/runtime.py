@@ -85,7 +85,7 @@ class KindRuntime:
             self.place.target,
             self.place.instance.data_root / "cache" / "helm",
             self._environ,
-            mark=self.place.instance.mark("helm"),
+            mark=self._instance.mark("helm"),
             stream=partial(commands.stream, leash=self._leash),
         )
 

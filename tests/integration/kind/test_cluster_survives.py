@@ -28,7 +28,8 @@ print(json.dumps("saved"))
 """
 READ = """
 import json, os, boto3, psycopg2
-found = [boto3.client("s3").get_object(Bucket=os.environ["S3_BUCKET_NAME_LAKE"], Key="kept")["Body"].read().decode()]
+body = boto3.client("s3").get_object(Bucket=os.environ["S3_BUCKET_NAME_LAKE"], Key="kept")["Body"]
+found = [body.read().decode()]
 with psycopg2.connect(os.environ["EXPLORE_DB_URL"]) as connection:
     cursor = connection.cursor()
     cursor.execute("select number from kept")
