@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 # Longest first; a line of several files is one piece of work. What is not listed comes after, by folders.
 ORDER = (
+    (
+        "integration/kind/test_hub_in_cluster.py",
+        "integration/kind/test_two_projects.py",
+        # breaks the cluster under everybody
+        "integration/kind/test_cluster_survives.py",
+    ),
     ("integration/compose/test_trouble.py",),
     ("integration/compose/test_runtime.py", "integration/compose/test_everyday.py"),
     ("integration/process/test_crashes.py",),
