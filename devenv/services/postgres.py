@@ -55,6 +55,7 @@ class PostgresService(Service):
         )
         self.notices = done.left_alone
         content = {"wanted": wanted, "postgis": done.postgis or "explore" not in self.databases}
+        self._stamp_path(site).parent.mkdir(parents=True, exist_ok=True)
         write_json(self._stamp_path(site), content)
         return list(done.changes)
 

@@ -27,6 +27,10 @@ class ReleaseService(Service):
     failure_leaves_others = True
     answer_seconds = 600
 
+    def may_start(self, site: Site) -> bool:
+        """Its pods ask all of them at once."""
+        return False
+
     def fingerprint(self, site: Site) -> str:
         """Of the chart and of the values as the cluster gets them."""
         return self.release(site).digest

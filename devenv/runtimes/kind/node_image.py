@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 
 from devenv.images import pins, versions
@@ -21,9 +20,4 @@ def choose(engine: Engine, environ: Mapping[str, str]) -> str:
     name = f"{pins.load().repository}/node"
     references = [ref for stored in engine.images(habari_image="node") for ref in stored.references]
     version = versions.newest(name, references)
-    return f"{name}:{version}" if version else pinned()
-
-
-def pinned() -> str:
-    """The image that the pinned release of kind is tested with, by its digest."""
-    return str(tomllib.loads(pins.FILE.read_text(encoding="utf-8"))["node"]["registry"])
+    return f"{name}:{version}" if version else pins.load().node

@@ -368,19 +368,22 @@ class KindRuntime:
         return tuple(kept.read_text(encoding="utf-8").splitlines()[-lines:]) if kept.exists() else ()
 
     def _tail_of_release(self, lines: int) -> tuple[str, ...]:
-        """What is wrong with its pods, then the hub's own last words."""
+        """The hub's own last words, then what is wrong with the release's pods: that is never cut."""
         from devenv.helm import trouble
 
         if not self.place.kubeconfig.is_file():
             return ()
         said: list[str] = []
-        for each in trouble.find(self.api, self._instance.name):
-            said += [each.what, *each.details]
         for pod in self._pods("hub"):
             said += self.api.log(
                 self._instance.name, pod["metadata"]["name"], "hub", previous=False, lines=lines
             )
-        return tuple(said[-lines:])
+        wrong = [
+            line
+            for each in trouble.find(self.api, self._instance.name)
+            for line in (each.what, *each.details)
+        ]
+        return (*said[-lines:], *wrong)
 
     def _pods(self, component: str) -> list[Thing]:
         found = self.api.things("pods", self._instance.name)
