@@ -152,8 +152,8 @@ _KNOWN: tuple[tuple[str, _Make], ...] = (
     (r"cluster unreachable|connection refused|no configuration has been provided", _unreachable),
     (r"(\w+) \"([^\"]+)\" in namespace \"[^\"]*\" exists and cannot be imported", _owned),
     (r"(\w+) \"([^\"]+)\" (?:in namespace \"[^\"]*\" )?exists and cannot be imported", _owned),
-    (r"(pre-install|post-install|pre-upgrade|post-upgrade|pre-delete|post-delete) hooks? failed", _hook),
-    (r"(pre-install|post-install|pre-upgrade|post-upgrade|pre-delete|post-delete)", _hook),
+    (r"failed ((?:pre|post)-(?:install|upgrade|rollback|delete))\b", _hook),
+    (r"\b((?:pre|post)-(?:install|upgrade|rollback|delete)) hooks? failed", _hook),
     (r"timed out waiting|context deadline exceeded|resource .* not ready", _timed_out),
     (r"is forbidden: user", _forbidden),
 )

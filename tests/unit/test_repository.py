@@ -62,7 +62,8 @@ def test_no_file_holds_a_secret(tracked: list[Path], kind: str) -> None:
 
 
 def test_every_yaml_file_can_be_read(tracked: list[Path]) -> None:
-    files = [path for path in tracked if path.suffix in {".yaml", ".yml"}]
+    # a chart's templates become YAML when helm renders them
+    files = [path for path in tracked if path.suffix in {".yaml", ".yml"} and path.parent.name != "templates"]
     for path in files:
         list(yaml.safe_load_all(path.read_text()))
     assert files

@@ -226,6 +226,11 @@ FAILURES: dict[str, tuple[str, type[DevenvError], str]] = {
         UnhealthyError,
         "a pre-upgrade hook of the release r failed",
     ),
+    "hook of an installation": (
+        "Error: INSTALLATION FAILED: failed pre-install: 1 error occurred: job failed: BackoffLimitExceeded",
+        UnhealthyError,
+        "a pre-install hook of the release r failed",
+    ),
     "time out": (
         "Error: UPGRADE FAILED: context deadline exceeded",
         UnhealthyError,

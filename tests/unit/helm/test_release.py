@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from unit.helm.fake_helm import FakeApi, FakeHelm, value_of
 
+from devenv import processes
 from devenv.errors import ConflictError, UsageError
 from devenv.helm.chart import Chart
 from devenv.helm.release import Release
@@ -202,6 +203,18 @@ class TestKilled:
         fake.add(release.name, "uninstalling", description="Deletion in progress (or silently failed)")
 
         assert release.apply().healed == "the release was uninstalling: removed first"
+
+    def test_a_helm_that_outlived_its_command_is_ended_first(
+        self, fake: FakeHelm, release: Release, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fake.add(release.name, "pending-install")
+        ended: list[str] = []
+        monkeypatch.setattr(processes, "marked", lambda mark: (mark,))
+        monkeypatch.setattr(processes, "end", lambda found, **_: ended.extend(found))
+
+        replace(release, helm=replace(release.helm, mark="malaria-1/helm")).apply()
+
+        assert ended == ["malaria-1/helm"]
 
     def test_where_others_deploy_too_nothing_is_healed_unasked(
         self, fake: FakeHelm, release: Release
