@@ -17,7 +17,7 @@ from devenv.environments import CHECKOUT
 from devenv.errors import DevenvError
 
 FILE = CHECKOUT / "kind-config.yaml"
-_STEP = re.compile(r"[•✓✗]\s*(?P<step>[\w ()/-]+)")
+_STEP = re.compile(r"[•✓✗]\s*(?P<step>[\w ()/.:@-]+)")
 
 
 class Making:

@@ -111,6 +111,7 @@ def test_without_kind_the_way_to_it_is_told(place: Place) -> None:
         ("write /x: no space left on device", MissingError, "the disk of the Docker engine is full"),
         ("Bind for 127.0.0.1:8000 failed: port is already allocated", ConflictError, "a port of the cluster"),
         ("ERROR: node(s) already exist for a cluster with the name", ConflictError, "not ours"),
+        ('failed to pull image "kindest/node:v1"', MissingError, "images.build --from mirrors --name node"),
         ("pull access denied for kindest/node", MissingError, "images.build --from mirrors --name node"),
         ("failed to create fsnotify watcher: too many open files", MissingError, "sysctl fs.inotify"),
         ("runc: operation not permitted", MissingError, "privileged"),
