@@ -25,12 +25,12 @@ _NO_BASE = re.compile(
 _OFFLINE = re.compile(
     r"temporary failure (?:in name resolution|resolving)|could not resolve|name or service not known|"
     r"NewConnectionError|Max retries exceeded|connection (?:refused|timed out|reset)|network is unreachable|"
-    r"\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT)\b",
+    r"dial tcp: lookup .* no such host|i/o timeout|\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT)\b",
     re.IGNORECASE,
 )
 _CERTIFICATE = re.compile(
     r"certificate verif\w+ failed|certificate is NOT trusted|unable to get (?:local )?issuer|"
-    r"SELF_SIGNED_CERT",
+    r"SELF_SIGNED_CERT|x509: certificate",
     re.IGNORECASE,
 )
 _ENGINE_GONE = re.compile(
@@ -124,7 +124,7 @@ class Transcript:
         if _OFFLINE.search(said):
             return MissingError(
                 f"the build of {self._name} reached no package index",
-                hint="Check the network, and what pip config list, npm config list and apt-get update say",
+                hint="Check the network, and what apt-get update and pip config, npm config, go env tell",
                 details=last,
             )
         if _ENGINE_GONE.search(said):

@@ -1,12 +1,14 @@
 """How this host reaches packages, handed to a build as BuildKit secrets: used in a step, left in no layer.
 
-pip, apt and npm are asked by their own clients, so whatever makes them work here (a mirror, a proxy, a
+pip, apt, npm and Go are asked by their own clients, so whatever makes them work here (a mirror, a proxy, a
 private certificate authority) works in the build. An empty secret means what the base image itself says.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,7 +19,7 @@ from pathlib import Path
 from devenv import commands, pip_settings
 from devenv.errors import MissingError, UsageError
 
-SECRETS = ("apt_sources", "apt_conf", "pip", "npm", "ca")
+SECRETS = ("apt_sources", "apt_conf", "pip", "npm", "go", "ca")
 # https://pkg.go.dev/github.com/moby/buildkit/session/secrets#MaxSecretSize
 MAX_SECRET_BYTES = 500 * 1024
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -31,6 +33,8 @@ _PIP_OPTIONS = (
     "default-timeout",
     "retries",
 )
+# GOFLAGS is left out: a build has its own.
+_GO_SETTINGS = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GONOPROXY", "GOINSECURE", "GOVCS")
 _LOOPBACK = re.compile(r"://(?:[^/@\s]*@)?(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])[:/]")
 
 
@@ -65,7 +69,7 @@ class Sources:
 
 
 def of_host(environ: Mapping[str, str], suite: str) -> Sources:
-    """What this host's apt, pip and npm are set to; ``suite`` is the Debian release of the images."""
+    """What this host's apt, pip, npm and Go are set to; ``suite`` is the Debian release of the images."""
     pip = _pip_options(environ)
     return Sources(
         {
@@ -73,6 +77,7 @@ def of_host(environ: Mapping[str, str], suite: str) -> Sources:
             "apt_conf": _apt_conf(environ).encode(),
             "pip": _pip_conf(pip).encode(),
             "npm": _npmrc(environ).encode(),
+            "go": _go_settings(environ).encode(),
             "ca": _authorities(environ, pip.get("cert", "")),
         },
         tuple(name for name in _PROXIES if environ.get(name)),
@@ -158,6 +163,16 @@ def _npmrc(environ: Mapping[str, str]) -> str:
         if value := environ.get(variable) or environ.get(variable.upper()):
             lines.append(f"{name}={value}")
     return "".join(f"{line}\n" for line in lines if not line.startswith(("prefix", "cafile", "cache")))
+
+
+def _go_settings(environ: Mapping[str, str]) -> str:
+    """Where modules come from and which of them are checked, as lines of sh that set variables."""
+    settings: Mapping[str, str] = environ
+    if shutil.which("go", path=environ.get("PATH")):
+        # Anywhere but in a folder with a go.mod, which may ask for another Go.
+        said = commands.run(("go", "env", "-json", *_GO_SETTINGS), env=environ, cwd=Path("/"), check=False)
+        settings = json.loads(said.stdout) if said.code == 0 else environ
+    return "".join(f"{name}={shlex.quote(settings[name])}\n" for name in _GO_SETTINGS if settings.get(name))
 
 
 def _authorities(environ: Mapping[str, str], of_pip: str) -> bytes:

@@ -82,6 +82,16 @@ TROUBLES = [
     ),
     pytest.param("#9 2.0 npm error code ENOTFOUND", "reached no package index", id="npm is offline"),
     pytest.param(
+        "#9 2.0 go: x@v1: dial tcp: lookup proxy.example on [::1]:53: no such host",
+        "reached no package index",
+        id="go is offline",
+    ),
+    pytest.param(
+        "#9 2.0 tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "a certificate that the build of s3 does not trust",
+        id="a private authority of go's",
+    ),
+    pytest.param(
         "#9 2.0 SSLError(SSLCertVerificationError(1, 'certificate verify failed: self-signed certificate'))",
         "a certificate that the build of s3 does not trust",
         id="a private authority",

@@ -12,6 +12,7 @@ from devenv.images import pins
 from devenv.images.pins import CHECKOUT
 
 PINS = pins.load()
+NODE = CHECKOUT / "images" / "node"
 COMPOSE = [CHECKOUT / "docker-compose.yaml", CHECKOUT / "docker-compose.postgres.yaml"]
 
 
@@ -54,7 +55,12 @@ def test_a_dockerfile_has_nothing_that_old_engines_do_not_know(name: str, why: s
 @pytest.mark.parametrize("name", PINS.images)
 def test_every_step_that_installs_gets_the_hosts_secrets(name: str) -> None:
     text = PINS.images[name].dockerfile.read_text().replace("\\\n", " ")
-    needed = {"apt-install": "apt_sources apt_conf ca", "pip-install": "pip ca", "npm-install": "npm ca"}
+    needed = {
+        "apt-install": "apt_sources apt_conf ca",
+        "pip-install": "pip ca",
+        "npm-install": "npm ca",
+        "go-build": "go ca",
+    }
     steps = [line for line in text.splitlines() if line.startswith("RUN ")]
     for step in steps:
         for script, secrets in needed.items():
@@ -67,5 +73,22 @@ def test_an_unknown_image_is_told_with_the_nearest_name() -> None:
         PINS.chosen(["jupiter"])
 
 
-def test_no_name_means_every_image() -> None:
-    assert [image.name for image in PINS.chosen([])] == list(PINS.images)
+def test_no_name_means_every_image_but_those_that_are_built_on_request() -> None:
+    assert [image.name for image in PINS.chosen([])] == [name for name in PINS.images if name != "node"]
+    assert [image.name for image in PINS.chosen(["node"])] == ["node"]
+
+
+def test_the_node_of_a_registry_is_pinned_by_its_digest() -> None:
+    assert re.fullmatch(r"kindest/node:v1\.\d+\.\d+@sha256:[0-9a-f]{64}", PINS.node)
+
+
+def test_the_nodes_own_scripts_are_of_the_pinned_kind() -> None:
+    text = PINS.images["node"].dockerfile.read_text()
+    assert set(re.findall(r"sigs\.k8s\.io/kind@v([\d.]+\d)", text)) == {PINS.tools["kind"]}
+
+
+def test_the_node_is_called_by_the_version_of_kubernetes_that_is_built() -> None:
+    text = PINS.images["node"].dockerfile.read_text()
+    required = re.search(r"k8s\.io/kubernetes (v\S+)", (NODE / "kubernetes" / "go.mod").read_text())
+    assert required
+    assert set(re.findall(r"^ARG KUBERNETES=(\S+)$", text, re.MULTILINE)) == {required[1]}

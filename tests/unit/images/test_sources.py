@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,9 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
     """An environment in which apt, pip and npm say what the test wants; "" means there is no such program."""
 
     def made(
-        *, targets: str = "", conf: str = "", pip: str = "", npmrc: str = "", **environ: str
+        *, targets: str = "", conf: str = "", pip: str = "", npmrc: str = "", go: str = "", **environ: str
     ) -> dict[str, str]:
-        programs = {"apt-get": targets, "apt-config": conf, "pip3": pip}
+        programs = {"apt-get": targets, "apt-config": conf, "pip3": pip, "go": go}
 
         def which(name: str, path: str | None = None) -> str | None:
             return name if programs.get(name) else None
@@ -78,6 +80,21 @@ def test_npms_file_and_variables_are_joined(host: Callable[..., dict[str, str]])
     )
     npm = sources.of_host(environ, "trixie").secrets["npm"].decode()
     assert npm == "//r.example/:_authToken=x\nregistry=https://r.example/\n"
+
+
+def test_gos_own_settings_reach_the_build_as_lines_of_sh(host: Callable[..., dict[str, str]]) -> None:
+    proxy = "https://me:se'cret@mirror.example/go,direct"
+    environ = host(go=json.dumps({"GOPROXY": proxy, "GOSUMDB": "off", "GOPRIVATE": ""}), GOPROXY="not asked")
+    given = sources.of_host(environ, "trixie")
+    script = f'{given.secrets["go"].decode()}printf "%s|%s|%s" "$GOPROXY" "$GOSUMDB" "${{GOPRIVATE-unset}}"'
+    assert subprocess.check_output(["sh", "-c", script], text=True) == f"{proxy}|off|unset"
+    assert "cret" not in repr(given)
+
+
+def test_without_a_go_its_variables_are_taken(host: Callable[..., dict[str, str]]) -> None:
+    environ = host(GOPROXY="https://mirror.example/go", GOFLAGS="-mod=vendor")
+    assert sources.of_host(environ, "trixie").secrets["go"] == b"GOPROXY=https://mirror.example/go\n"
+    assert sources.of_host(host(), "trixie").secrets["go"] == b""
 
 
 def test_a_private_authority_is_found_where_pip_finds_it(
