@@ -49,16 +49,14 @@ def build(
     title = f"images from {origin}"
     # apt, pip and npm are asked only when there is something to build
     host = functools.cache(lambda: sources.of_host(docker.environ, pinned.suite))
-    with (
-        _one_at_a_time(docker.environ, reporter.warn),
-        reporter.progress((*((BASE,) if origin == "mirrors" else ()), *rows), title=title),
-    ):
+    one_at_a_time = functools.partial(_one_at_a_time, docker.environ, on_wait=reporter.warn)
+    with reporter.progress((*((BASE,) if origin == "mirrors" else ()), *rows), title=title):
         if origin == "mirrors" or BASE in names:
-            with _told(reporter, BASE) as say:
+            with one_at_a_time(BASE), _told(reporter, BASE) as say:
                 made = bases.make_debian(docker, pinned, say)
                 reporter.step(BASE, "ready", "made" if made else "is there")
         for image in chosen:
-            with _told(reporter, image.name) as say:
+            with one_at_a_time(image.name), _told(reporter, image.name) as say:
                 results.append(_build_one(docker, pinned, image, origin, host, say))
                 reporter.step(image.name, "ready", results[-1]["detail"])
     if json:
@@ -112,15 +110,17 @@ def push(reporter: Reporter, *, repository: str = "", names: Sequence[str] = (),
 
 
 @contextlib.contextmanager
-def _one_at_a_time(environ: Mapping[str, str], on_wait: Callable[[str], None]) -> Iterator[None]:
-    """Two builds beside one another would both take the version that follows."""
-    path = state.data_root(environ) / "locks" / "images.lock"
+def _one_at_a_time(
+    environ: Mapping[str, str], name: str, *, on_wait: Callable[[str], None]
+) -> Iterator[None]:
+    """Two builds of one image beside one another would both take the version that follows."""
+    path = state.data_root(environ) / "locks" / f"image-{name}.lock"
     path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     with path.open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            on_wait("another command builds images; waiting for it")
+            on_wait(f"another command builds {name}; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

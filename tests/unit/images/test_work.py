@@ -95,7 +95,7 @@ def test_an_unchanged_image_asks_nobody_for_packages(
 
 def test_a_second_build_beside_it_waits_for_the_first(docker: FakeDocker, tmp_path: Path) -> None:
     (tmp_path / "locks").mkdir()
-    with (tmp_path / "locks" / "images.lock").open("a") as handle, ThreadPoolExecutor() as pool:
+    with (tmp_path / "locks" / "image-s3.lock").open("a") as handle, ThreadPoolExecutor() as pool:
         fcntl.flock(handle, fcntl.LOCK_EX)
         second = pool.submit(told, work.build, names=["s3"])
         with pytest.raises(TimeoutError):
