@@ -24,11 +24,13 @@ from . import profiles
 from .accounts import Account, Accounts, make_home
 from .exits import StartError
 from .names import expand, log_name, template_fields
+from .ports import NoPortError, Ports, is_free
 from .processes import Identity, identify, is_alive, listeners, marked, owned, owner, send
 from .settings import Servers
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _TAIL = 8
+_PORTS_TRIED = 3
 _LOOKS = 20  # how often it is looked for what a dying server has started
 _LOOK = 0.05  # seconds between two looks at a server that is starting or ending
 
@@ -50,12 +52,16 @@ class SpawnError(Exception):
         self.jupyterhub_message = " | ".join((line, *details[-3:]))
 
 
+class PortTakenError(SpawnError):
+    """Somebody listens where the server should; at another port it starts."""
+
+
 class UserServer(Spawner):
     """JupyterHub's spawner for servers that are processes of this machine."""
 
     # set once, before JupyterHub makes the first of them
     servers: ClassVar[Servers]
-    _ports: ClassVar[set[int]] = set()  # given to servers that do not listen yet
+    _ports: ClassVar[Ports] = Ports()
 
     term_timeout = Integer(10, help="Seconds from SIGTERM to SIGKILL.").tag(config=True)
     profile_list = Union(
@@ -119,6 +125,11 @@ class UserServer(Spawner):
 
     # --- environment and command ----------------------------------------------------------------------------
 
+    @default("http_timeout")
+    def _wait_long_for_an_answer(self) -> int:
+        # it listens by then, on a machine that it shares with everybody else's server
+        return 120
+
     @default("env_keep")
     def _keep_nothing(self) -> list[str]:
         return []
@@ -170,7 +181,6 @@ class UserServer(Spawner):
         except StartError as error:
             raise SpawnError(str(error)) from None
         finally:
-            self._ports.discard(self.port)
             self._starting = False
 
     async def _start(self) -> str:
@@ -179,7 +189,25 @@ class UserServer(Spawner):
         account = self._account()
         await self._end_leftovers()
         home = make_home(Path(self.servers.homes), self.user.name, account)
-        self.ip, self.port = "127.0.0.1", self._free_port()
+        for _ in range(_PORTS_TRIED - 1):
+            try:
+                return await self._start_at_a_port(account, home)
+            except PortTakenError:
+                self.log.warning("notice: port %s of %s was taken; trying another", self.port, self._log_name)
+                await self._end_leftovers(now=True)
+        return await self._start_at_a_port(account, home)
+
+    async def _start_at_a_port(self, account: Account | None, home: Path) -> str:
+        try:
+            self.ip, self.port = "127.0.0.1", self._ports.take()
+        except NoPortError as error:
+            raise SpawnError(str(error)) from None
+        try:
+            return await self._start_there(account, home)
+        finally:
+            self._ports.give_back(self.port)
+
+    async def _start_there(self, account: Account | None, home: Path) -> str:
         # whoever finds the server after a hub that was killed needs to know where it listens
         self.server.ip, self.server.port = self.ip, self.port
         # at once: the end of any request rolls back what is not, and JupyterHub would not write it again
@@ -208,23 +236,13 @@ class UserServer(Spawner):
         await asyncio.wait({hook}, timeout=self.start_timeout / 3)
         return f"http://{self.ip}:{self.port}"
 
-    @classmethod
-    def _free_port(cls) -> int:
-        """A port nobody listens on; not one that was given out a moment ago."""
-        for _ in range(100):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port: int = probe.getsockname()[1]
-            if port not in cls._ports:
-                cls._ports.add(port)
-                return port
-        raise SpawnError("no free port was found for the server")
-
     async def _until_it_listens(self, account: Account | None) -> None:
         """Wait for our own process at the port: anybody else there would be handed the user's cookies."""
         uid = account.uid if account else os.getuid()
         while True:
             if self._process is None or not is_alive(self._process):
+                if not is_free(self.port):
+                    raise PortTakenError(f"port {self.port} was taken while the server was starting")
                 raise SpawnError("the server ended while it was starting", self._tail())
             # reading the table of all sockets costs a hundred times as much as a refused connection
             if _answers(self.port):
@@ -232,7 +250,7 @@ class UserServer(Spawner):
                 if found is None or uid in found:
                     return
                 if found:
-                    raise SpawnError(f"port {self.port} was taken by another account; start the server again")
+                    raise PortTakenError(f"port {self.port} was taken by another account")
             await asyncio.sleep(_LOOK)
 
     async def _run_post_start(self, request: dict[str, Any]) -> None:

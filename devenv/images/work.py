@@ -49,16 +49,14 @@ def build(
     title = f"images from {origin}"
     # apt, pip and npm are asked only when there is something to build
     host = functools.cache(lambda: sources.of_host(docker.environ, pinned.suite))
+    one_at_a_time = functools.partial(_one_at_a_time, docker.environ, on_wait=reporter.warn)
     with reporter.progress((*((BASE,) if origin == "mirrors" else ()), *rows), title=title):
         if origin == "mirrors" or BASE in names:
-            with _one_at_a_time(docker.environ, BASE, reporter.warn), _told(reporter, BASE) as say:
+            with one_at_a_time(BASE), _told(reporter, BASE) as say:
                 made = bases.make_debian(docker, pinned, say)
                 reporter.step(BASE, "ready", "made" if made else "is there")
         for image in chosen:
-            with (
-                _one_at_a_time(docker.environ, image.name, reporter.warn),
-                _told(reporter, image.name) as say,
-            ):
+            with one_at_a_time(image.name), _told(reporter, image.name) as say:
                 results.append(_build_one(docker, pinned, image, origin, host, say))
                 reporter.step(image.name, "ready", results[-1]["detail"])
     if json:
@@ -112,8 +110,10 @@ def push(reporter: Reporter, *, repository: str = "", names: Sequence[str] = (),
 
 
 @contextlib.contextmanager
-def _one_at_a_time(environ: Mapping[str, str], name: str, on_wait: Callable[[str], None]) -> Iterator[None]:
-    """Two builds of an image beside one another would both take the version that follows."""
+def _one_at_a_time(
+    environ: Mapping[str, str], name: str, *, on_wait: Callable[[str], None]
+) -> Iterator[None]:
+    """Two builds of one image beside one another would both take the version that follows."""
     path = state.data_root(environ) / "locks" / f"image-{name}.lock"
     path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     with path.open("a") as handle:

@@ -8,6 +8,7 @@ service of one's own that the suite may fill with buckets whose names begin with
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,25 @@ from devenv.s3.provider import KeyPair, Provider
 from devenv.state import data_root
 
 OWN_ENDPOINT = os.environ.get("DEVENV_TEST_S3_ENDPOINT", "")
-PROVIDERS = ("ministack", "moto", *(["external"] if OWN_ENDPOINT else []))
+TAKES_KEYS = ("ministack",)
+# Those with AWS's API for users and their keys.
+WITH_IAM = (*TAKES_KEYS, "moto", *(["external"] if OWN_ENDPOINT else []))
+PROVIDERS = (*WITH_IAM, "minio")
 
 
-def make_provider(name: str, folders: pytest.TempPathFactory) -> Provider:
+def make_provider(
+    name: str, folders: pytest.TempPathFactory, buckets: Mapping[str, str] | None = None
+) -> Provider:
+    """``buckets`` by role are what a provider is started with that has no API for users."""
     if name == "moto":
         return Moto()
     if name == "ministack":
         return MiniStack(_s3_python(), folders.mktemp("s3"))
-    return _external()
+    if name == "external":
+        return _external()
+    from contract.s3.minio import MinIO
+
+    return MinIO(buckets or {})
 
 
 def _s3_python() -> Path:

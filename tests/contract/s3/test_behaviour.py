@@ -26,6 +26,7 @@ def test_s3_behaves_as_aws_documents_it(
         told[behaviour.id] = "right"
 
 
+@pytest.mark.row("refused-condition")
 def test_a_refused_write_names_its_condition(world: World) -> None:
     """AWS does this and documents it nowhere; s3fs tells an exclusive create that lost by it."""
     lake = Lake(world)

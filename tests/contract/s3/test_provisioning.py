@@ -19,6 +19,8 @@ from devenv.s3.provision import Outcome, Wanted, provision
 from devenv.s3.signed import prove
 
 pytestmark = pytest.mark.contract
+# Where there is no such API, a user and a policy are made by other means than ours.
+needs_iam = pytest.mark.usefixtures("iam")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def prove_all(connection: Connection, wanted: Wanted, user: KeyPair) -> None:
         prove(connection.endpoint_url, connection.region, user, bucket, timeout=20)
 
 
+@needs_iam
 def test_everything_is_made_once(connection: Connection) -> None:
     wanted = wanted_anew(seed=(Seed("gapminder/a.csv", b"1"), Seed("gapminder/b c.csv", b"2")))
     first = run(connection, wanted)
@@ -63,6 +66,7 @@ class KilledError(BaseException):
     """As sudden as a kill -9: nothing that catches an Exception catches it."""
 
 
+@needs_iam
 def test_a_run_killed_at_any_step_is_finished_by_the_next(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +100,7 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next(
             return
 
 
+@needs_iam
 def test_an_answer_that_is_not_kept_does_not_use_up_the_keys(connection: Connection) -> None:
     """AWS allows two keys a user; each run that dies between the key and its keeping leaves one."""
     wanted = wanted_anew()
@@ -107,6 +112,7 @@ def test_an_answer_that_is_not_kept_does_not_use_up_the_keys(connection: Connect
     prove_all(connection, wanted, made[-1])
 
 
+@needs_iam
 def test_a_key_that_was_switched_off_is_replaced(connection: Connection) -> None:
     wanted = wanted_anew()
     old = run(connection, wanted).user
@@ -118,6 +124,7 @@ def test_a_key_that_was_switched_off_is_replaced(connection: Connection) -> None
     prove_all(connection, wanted, new)
 
 
+@needs_iam
 def test_a_policy_that_differs_is_written_again(connection: Connection) -> None:
     wanted = wanted_anew()
     user = run(connection, wanted).user
@@ -132,6 +139,7 @@ def test_a_policy_that_differs_is_written_again(connection: Connection) -> None:
         s3.put_bucket_versioning(Bucket=wanted.public, VersioningConfiguration={"Status": "Enabled"})
 
 
+@needs_iam
 def test_a_public_bucket_that_another_project_made_is_shared(connection: Connection) -> None:
     first = wanted_anew(seed=(Seed("a.csv", b"1"),))
     run(connection, first)
@@ -159,6 +167,7 @@ def test_seed_objects_are_renewed_and_a_persons_own_are_left(connection: Connect
     assert s3.head_object(Bucket=wanted.public, Key="ours.csv")["ContentType"] == "text/csv"
 
 
+@needs_iam
 def test_proxy_variables_never_matter(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -166,6 +175,7 @@ def test_proxy_variables_never_matter(connection: Connection, monkeypatch: pytes
     prove_all(connection, wanted, run(connection, wanted).user)
 
 
+@needs_iam
 def test_the_persons_own_aws_settings_never_matter(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
@@ -180,10 +190,9 @@ def test_the_persons_own_aws_settings_never_matter(
     prove_all(connection, wanted, run(connection, wanted).user)
 
 
+@pytest.mark.usefixtures("taken_keys")
 def test_a_key_that_was_chosen_before_becomes_the_users(connection: Connection) -> None:
     """Notebooks read the key from a file that is written before any server runs."""
-    if not connection.takes_keys:
-        pytest.skip("AWS's IAM API chooses the keys itself; only the default provider can be told one")
     chosen = KeyPair("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
     wanted = wanted_anew(known_key=chosen)
     assert run(connection, wanted).user == chosen
@@ -204,6 +213,7 @@ def test_a_service_without_iam_gets_the_key_that_was_given(connection: Connectio
     assert "no IAM API" in outcome.notices[0]
 
 
+@needs_iam
 def test_without_an_admin_missing_buckets_are_named(connection: Connection) -> None:
     first = wanted_anew()
     user = run(connection, first).user
@@ -224,12 +234,10 @@ def test_proving_names_the_code_of_a_refusal(world: World) -> None:
         prove(url, region, wrong, world.buckets["lake"])
 
 
-def test_a_persistent_provider_has_it_all_after_the_next_start(
-    provider_name: str, tmp_path_factory: pytest.TempPathFactory
+def test_the_default_provider_has_it_all_after_the_next_start(
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    if provider_name != "ministack":
-        pytest.skip(f"{provider_name} is not started and stopped with its data by this suite")
-    provider = make_provider(provider_name, tmp_path_factory)
+    provider = make_provider("ministack", tmp_path_factory)
     wanted = wanted_anew(seed=(Seed("a.csv", b"1"),))
     try:
         user = run(provider.start(), wanted).user

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from contract.s3.behaviours import BEHAVIOURS
+from contract.s3.conftest import LIMITS
 from contract.s3.providers import PROVIDERS
 from contract.s3.rows import ROWS, Row
 from contract.s3.world import BODY, Answer, World
@@ -35,6 +37,14 @@ def test_every_row_has_an_id_of_its_own_and_a_page_of_aws() -> None:
     ids = [row.id for row in ROWS]
     assert sorted(set(ids)) == sorted(ids)
     assert all(row.source.url.startswith("https://docs.aws.amazon.com/") for row in ROWS)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_every_limit_names_rows_that_there_are(name: str) -> None:
+    known = {entry.id for entry in (*ROWS, *BEHAVIOURS)} | {"refused-condition"}
+    named = [row for limit in LIMITS[name] for row in limit.rows]
+    assert set(named) <= known
+    assert len(set(named)) == len(named)
 
 
 def test_a_service_of_ones_own_is_under_contract_too() -> None:

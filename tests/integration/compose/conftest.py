@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import secrets
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.compose.building import build
 from integration.driving import Dev, free_ports
 
-from devenv import report
 from devenv.errors import DevenvError, MissingError
-from devenv.images import engine, work
+from devenv.images import engine
 from devenv.images.engine import Engine
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -50,9 +49,8 @@ def docker() -> Engine:
 @pytest.fixture(scope="session")
 def images(docker: Engine) -> Engine:
     """The engine with what the compose files take: built from mirrors where it is not there."""
-    reporter = report.make(json=True, out=io.StringIO())
     try:
-        work.build(reporter, names=("postgres", "s3", "jupyter"), origin="mirrors", json=True)
+        build("postgres", "s3", "jupyter")
     except DevenvError as error:
         without("\n".join((str(error), *error.details)))
     return docker

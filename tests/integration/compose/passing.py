@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import psutil
 from testcontainers.core.config import testcontainers_config
@@ -35,9 +36,18 @@ def reap(docker: Engine) -> None:
 
 @contextlib.contextmanager
 def container(
-    docker: Engine, image: str, port: int, variables: Mapping[str, str], *command: str
+    docker: Engine,
+    image: str,
+    port: int,
+    variables: Mapping[str, str],
+    *command: str,
+    entrypoint: str | None = None,
+    files: Mapping[Path, str] | None = None,
 ) -> Iterator[DockerContainer]:
-    """A container that publishes one port, on a free one of the loopback address; gone afterwards."""
+    """A container that publishes one port, on a free one of the loopback address; gone afterwards.
+
+    ``files`` of this machine are in it, to be read, at the paths beside them.
+    """
     testcontainers_config.ryuk_disabled = True
     reap(docker)
     made = DockerContainer(image, env=dict(variables), labels={OWNER: owner()})
@@ -45,6 +55,10 @@ def container(
     made.ports = {f"{port}/tcp": ("127.0.0.1", None)}
     if command:
         made.with_command(list(command))
+    if entrypoint:
+        made.with_kwargs(entrypoint=entrypoint)
+    for file, place in (files or {}).items():
+        made.with_volume_mapping(str(file), place, "ro")
     try:
         yield made.start()
     finally:

@@ -9,14 +9,15 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from integration.compose.building import build
 from integration.compose.conftest import CHECKOUT, ByHand, Compose, filled, without
 from integration.compose.passing import container
 
+from devenv.errors import DevenvError
 from devenv.images.engine import Engine
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-MINIO = "habari/minio:local"
 TRY = """
 import os, boto3, botocore
 s3, public, lake = boto3.client("s3"), os.environ["S3_BUCKET_NAME_PUBLIC"], os.environ["S3_BUCKET_NAME_LAKE"]
@@ -61,8 +62,10 @@ def test_the_default_s3_meets_the_whole_contract_in_its_container(suite_environm
 
 @pytest.fixture(scope="module")
 def minio(by_hand: ByHand, images: Engine) -> Compose:
-    if images.image(MINIO) is None:
-        without(f"{MINIO} is not there: images/minio/Dockerfile tells how it is built", needs="minio")
+    try:
+        build("minio")
+    except DevenvError as error:
+        without("\n".join((str(error), *error.details)))
     compose = by_hand("docker-compose.yaml", filled((CHECKOUT / "jupyter" / ".env.dist").read_text()))
     compose.overlays = ("docker-compose.minio.yaml",)
     scripts = compose.folder / "images" / "minio"

@@ -19,6 +19,12 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urljoin, urlspli
 from websockets.sync.client import ClientConnection, connect
 
 REDIRECTS = {301, 302, 303, 307, 308}
+# The hub gives a start up by itself before: singleuser.startTimeout (300), then 120 until it answers.
+START_SECONDS = 430
+# From SIGTERM to SIGKILL the hub gives a server 10 s, and each program that it started 3 more.
+STOP_SECONDS = 60
+# As often as a page would look. Ten people who look ten times a second take a processor from their servers.
+LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -194,23 +200,34 @@ class Person(Browser):
         sent = None if body is None else json.dumps(body)
         return self.ask(method, url, sent, {"Content-Type": "application/json", **token}, seconds=seconds)
 
-    def start_server(self, server: str = "", *, seconds: float = 60) -> None:
+    def start_server(self, server: str = "") -> None:
         """Ask for it, wait until it is ready, and open it, which gives the browser its cookie."""
-        asked = self.request_server(server)
-        assert asked.status in (201, 202, 400), asked
-        end = time.monotonic() + seconds
+        end = time.monotonic() + START_SECONDS
+        while "is pending" in (asked := self.request_server(server)).text and time.monotonic() < end:
+            time.sleep(LOOK_SECONDS)  # one that is still stopping
+        assert asked.status in (201, 202) or "already running" in asked.text, asked
         while not self.is_ready(server):
-            assert time.monotonic() < end, self.api("GET", f"users/{quote(self.name)}")
-            time.sleep(0.1)
+            # its start has failed, or takes too long: the hub tells why, or how far it is
+            assert self.has(server) and time.monotonic() < end, self.progress(server)
+            time.sleep(LOOK_SECONDS)
         self.enter_server(server)
 
     def request_server(self, server: str = "") -> Page:
-        where = f"servers/{quote(server)}" if server else "server"
-        return self.api("POST", f"users/{quote(self.name)}/{where}", {})
+        return self.api("POST", f"users/{quote(self.name)}/{_path_of(server)}", {})
 
     def is_ready(self, server: str = "") -> bool:
-        told = self.api("GET", f"users/{quote(self.name)}").json()
-        return bool(told.get("servers", {}).get(server, {}).get("ready"))
+        return bool(self._servers().get(server, {}).get("ready"))
+
+    def has(self, server: str = "") -> bool:
+        """Whether there is one, or one on its way up or down."""
+        return server in self._servers()
+
+    def progress(self, server: str = "") -> Page:
+        """How far a start is, or why it failed, in the hub's words."""
+        return self.api("GET", f"users/{quote(self.name)}/{_path_of(server)}/progress")
+
+    def _servers(self) -> dict[str, Any]:
+        return dict(self.api("GET", f"users/{quote(self.name)}").json().get("servers", {}))
 
     def enter_server(self, server: str = "") -> Page:
         page = self.open(self.server_url("lab", server))
@@ -219,8 +236,7 @@ class Person(Browser):
         return page
 
     def stop_server(self, server: str = "") -> Page:
-        where = f"servers/{quote(server)}" if server else "server"
-        return self.api("DELETE", f"users/{quote(self.name)}/{where}")
+        return self.api("DELETE", f"users/{quote(self.name)}/{_path_of(server)}")
 
     # --- kernels ---
 
@@ -228,6 +244,10 @@ class Person(Browser):
         made = self.at_server("POST", "api/kernels", {}, server=server)
         assert made.status == 201, made
         return Kernel(self, made.json()["id"], server)
+
+
+def _path_of(server: str) -> str:
+    return f"servers/{quote(server)}" if server else "server"
 
 
 @dataclass

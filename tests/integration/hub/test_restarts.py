@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from integration.driving import Dev, describe, keepers, kill, pids, wait_until
 from integration.hub.conftest import Hub, kill_service, servers_of, start
-from integration.hub.person import Kernel
+from integration.hub.person import START_SECONDS, Kernel
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -39,7 +39,7 @@ def expect_the_same_kernel(hub: Hub, kernel: Kernel, server: int) -> None:
     assert kernel.run("print(remembered)") == "42\n"
     assert [process.pid for process in servers_of(hub.dev, "ada")] == [server], "no second server"
     ada = hub.user("ada")
-    assert wait_until(ada.is_ready, seconds=20), "the hub knows it again"
+    assert wait_until(ada.is_ready, seconds=60), "the hub knows it again"
     assert ada.at_server("GET", "api/status").status == 200
     assert ada.api("GET", "user").json()["name"] == "ada", "and she is still signed in"
 
@@ -113,14 +113,14 @@ def test_a_hub_killed_in_mid_spawn_starts_the_server_afterwards_and_only_one(
 
     assert person.request_server().status in (201, 202)
     if launched:
-        assert wait_until(lambda: bool(servers_of(dev, name)), seconds=20)
+        assert wait_until(lambda: bool(servers_of(dev, name)), seconds=60)
     kill(running["hub"])
     start(dev)
 
     def is_idle() -> bool:
         return not person.api("GET", f"users/{name}").json().get("pending")
 
-    assert wait_until(is_idle, seconds=30)
+    assert wait_until(is_idle, seconds=START_SECONDS)
     person.start_server()
     with person.kernel() as kernel:
         assert kernel.run("print('hello')") == "hello\n"

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 import pytest
 from integration.driving import wait_until
 from integration.hub.conftest import CROWD, Hub, servers_of
-from integration.hub.person import Person
+from integration.hub.person import STOP_SECONDS, Person
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 MEGABYTE = 2**20
@@ -34,7 +34,7 @@ def test_a_person_has_two_servers_with_one_home(hub: Hub) -> None:
         assert other.run("print(open('for both.txt').read())") == "one home\n"
         assert other.run("import os; print(os.environ['JUPYTERHUB_SERVER_NAME'])") == "second\n"
         assert ada.stop_server("second").status in (202, 204)
-        assert wait_until(lambda: len(servers_of(hub.dev, "ada")) == 1, seconds=20)
+        assert wait_until(lambda: len(servers_of(hub.dev, "ada")) == 1, seconds=STOP_SECONDS)
         assert first.run("print('still here')") == "still here\n"
     assert hub.dev.instance.log("hub").exists()
     assert "users/ada" in hub.dev("logs", "--service", "nobody", code=2).err
@@ -91,7 +91,7 @@ def test_ten_people_who_come_at_once_all_get_a_server(hub: Hub) -> None:
         person = hub.visitor(name)
         page = person.sign_in()
         assert page.status == 200, page
-        person.start_server(seconds=280)
+        person.start_server()
         return person, time.monotonic() - begun
 
     hub.url  # noqa: B018 - asked once, not ten times at once
@@ -116,6 +116,6 @@ def test_an_administrator_stops_anothers_server(hub: Hub) -> None:
 
     assert chief.api("DELETE", "users/joan/server").status in (202, 204)
 
-    assert wait_until(lambda: not servers_of(hub.dev, "joan"), seconds=20)
+    assert wait_until(lambda: not servers_of(hub.dev, "joan"), seconds=STOP_SECONDS)
     assert joan.open(urljoin(hub.url, "hub/home")).status == 200
     hub.people.pop("joan", None)

@@ -174,6 +174,33 @@ def test_a_mended_extra_config_is_applied_to_the_hub(edited: Hub, values: Path, 
         assert later.run("import os; print(os.environ['FROM_CODE'])") == "extra\n"
 
 
+# The first port that a server is given is one that a connection goes out from meanwhile.
+TAKEN = """
+import socket
+from habari_hub.ports import Ports
+
+def taken(ports, take=Ports.take):
+    Ports.take = take
+    listener = socket.create_server(("127.0.0.1", 0))
+    Ports.held = listener, socket.create_connection(listener.getsockname())
+    return Ports.held[1].getsockname()[1]
+
+Ports.take = taken
+"""
+
+
+def test_a_server_whose_port_was_taken_meanwhile_starts_at_another(edited: Hub, values: Path) -> None:
+    values_file(values, {"hub": {"extraConfig": {"01-taken": TAKEN}}})
+    start(edited.dev)
+    annie = edited.visitor("annie")
+    assert annie.sign_in().status == 200
+
+    annie.start_server()
+
+    assert len(servers_of(edited.dev, "annie")) == 1
+    assert "of annie was taken; trying another" in edited.dev.instance.log("hub").read_text()
+
+
 def test_values_of_another_kind_of_sign_in_drive_the_hub_too(
     edited: Hub, values: Path, running: dict[str, int]
 ) -> None:

@@ -74,7 +74,9 @@ def test_an_unknown_image_is_told_with_the_nearest_name() -> None:
 
 
 def test_no_name_means_every_image_but_those_that_are_built_on_request() -> None:
-    assert [image.name for image in PINS.chosen([])] == [name for name in PINS.images if name != "node"]
+    assert [image.name for image in PINS.chosen([])] == [
+        name for name in PINS.images if name not in ("node", "minio")
+    ]
     assert [image.name for image in PINS.chosen(["node"])] == ["node"]
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from devenv.errors import ConflictError, DevenvError, MissingError, NotRunningError, UsageError
-from devenv.s3 import ministack
+from devenv.s3 import minio_limits, ministack, moto_limits
 from devenv.s3.external import External
 from devenv.s3.moto_gate import Caller, RefusedError
-from devenv.s3.moto_limits import LIMITS
 from devenv.s3.provider import Connection, KeyPair
 
 SECRET = "a-secret-that-nobody-may-see"
@@ -138,10 +137,10 @@ def test_deny_beats_allow_and_a_condition_never_opens() -> None:
         Caller().require([("s3:GetObject", "arn:aws:s3:::b/k")])
 
 
-def test_the_documentation_lists_what_moto_gets_wrong() -> None:
+def test_the_documentation_lists_what_moto_and_minio_get_wrong() -> None:
     told = [
         line.strip("| ").split(" | ")[0]
         for line in DOCS.read_text().splitlines()
         if " rows |" in line or " row |" in line
     ]
-    assert told == [limit.what for limit in LIMITS]
+    assert told == [limit.what for limit in (*moto_limits.LIMITS, *minio_limits.LIMITS)]
