@@ -33,7 +33,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[DevenvError], str, str], ...] = (
     ),
     (
         re.compile(
-            r"pull access denied|failed to pull image|manifest unknown|failed to resolve reference|no such image", re.IGNORECASE
+            r"pull access denied|failed to pull image|manifest unknown|failed to resolve reference|no such image",
+            re.IGNORECASE,
         ),
         MissingError,
         "the node's image is not here and no registry has it",
