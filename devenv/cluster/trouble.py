@@ -33,7 +33,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[DevenvError], str, str], ...] = (
     ),
     (
         re.compile(
-            r"pull access denied|failed to pull image|manifest unknown|failed to resolve reference|no such image",
+            r"pull access denied|failed to pull image|manifest unknown|failed to resolve|no such image",
             re.IGNORECASE,
         ),
         MissingError,
