@@ -262,8 +262,9 @@ class KindRuntime:
         if service.name == RELEASE:
             return False
         if service.name == CLUSTER:
+            stopped = self._node.stop(int(service.stop.seconds))
             self._stop_sign_ins()
-            return self._node.stop(int(service.stop.seconds))
+            return stopped
         if service.name not in (*SHARED, GITHUB):
             return False
         self._created = False

@@ -1,0 +1,182 @@
+"""Where things answer at the kind level, and what a stop and a purge touch; the engine and kind only tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from devenv.cluster import slots
+from devenv.endpoints import Endpoint, View
+from devenv.errors import ConflictError, NotRunningError, UnhealthyError, UsageError
+from devenv.runtimes import ports
+from devenv.runtimes.kind import KindRuntime, node_image
+from devenv.runtimes.kind.beside import SHARED
+from devenv.runtimes.runtime import Phase
+from devenv.services.cluster import ClusterService
+from devenv.services.github import GitHubService
+from devenv.services.jupyter import JupyterService
+from devenv.services.postgres import HubDatabaseService
+from devenv.services.release import ReleaseService
+from devenv.services.s3 import S3Service
+from devenv.state import Instance, write_json
+
+
+class Container(SimpleNamespace):
+    """One that the engine would show."""
+
+    def start(self) -> None:
+        self.attrs["State"]["Running"] = True
+
+    def stop(self, timeout: int) -> None:
+        self.attrs["State"]["Running"] = False
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KindRuntime:
+    monkeypatch.setattr("devenv.processes.holder", lambda _port: None)
+    instance = Instance("lab", tmp_path / "checkout", tmp_path / "data")
+    instance.create()
+    made = KindRuntime(instance)
+    made.place.instance.create()
+    return made
+
+
+def give_node(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, *, running: bool = True, ours: bool = True
+) -> Container:
+    """The engine has a container of the node's name."""
+    mark = str(runtime.place.instance.root / "mark") if ours else "/somewhere/else"
+    node = Container(
+        id="n1",
+        labels={"io.x-k8s.kind.cluster": runtime.place.id},
+        attrs={
+            "State": {"Running": running, "ExitCode": 0, "Pid": 7, "StartedAt": "2026-11-28T10:00:00.5Z"},
+            "Mounts": [{"Destination": "/habari", "Source": mark}],
+        },
+    )
+    client = SimpleNamespace(containers=SimpleNamespace(get=lambda _name: node))
+    monkeypatch.setitem(runtime._engine.__dict__, "client", client)
+    return node
+
+
+def test_pods_find_the_servers_by_the_services_of_their_namespace(runtime: KindRuntime) -> None:
+    found = {name: str(runtime.endpoint(name, View.POD)) for name in (*SHARED, "github")}
+
+    assert found == {
+        "hub-db": "hub-db:5432",
+        "explore-db": "explore-db:5432",
+        "s3": "s3:9000",
+        "github": "github:8090",
+    }
+
+
+def test_this_machine_finds_them_at_the_ports_that_were_claimed(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_holds_port", lambda _name: False)
+
+    notes = runtime.claim((HubDatabaseService(), S3Service(), GitHubService(), ReleaseService()), {})
+
+    known = ports.known(runtime.place.instance)
+    assert runtime.endpoint("hub-db", View.HOST) == Endpoint("127.0.0.1", known["hub-db"])
+    assert runtime.endpoint("proxy", View.HOST) == Endpoint("127.0.0.1", known["slot-0"])
+    assert {f"slot-{number}" for number in range(8)} <= set(known)
+    assert not [note for note in notes if note.startswith("slot-7")]
+
+
+def test_the_hub_of_the_second_project_is_at_the_second_slot(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots.take(runtime.place, "other", "other-1", None)
+    monkeypatch.setattr(runtime, "_holds_port", lambda _name: False)
+
+    runtime.claim((ReleaseService(),), {})
+
+    known = ports.known(runtime.place.instance)
+    assert runtime.endpoint("proxy", View.HOST).port == known["slot-1"]
+
+
+def test_a_project_without_a_slot_has_no_address(runtime: KindRuntime) -> None:
+    with pytest.raises(NotRunningError, match="lab is not on the cluster"):
+        runtime.endpoint("proxy", View.HOST)
+
+
+def test_without_a_node_nothing_of_the_cluster_runs(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docker.errors import NotFound
+
+    def none(_name: str) -> Any:
+        raise NotFound("none")
+
+    client = SimpleNamespace(containers=SimpleNamespace(get=none))
+    monkeypatch.setitem(runtime._engine.__dict__, "client", client)
+
+    assert runtime.condition(ClusterService()).phase is Phase.STOPPED
+    assert runtime.condition(ReleaseService()).phase is Phase.STOPPED
+    assert runtime.condition(JupyterService()).phase is Phase.STOPPED
+    with pytest.raises(UnhealthyError, match="node ended by itself"):
+        runtime.ensure_alive(ClusterService())
+
+
+def test_a_node_of_our_name_without_our_mark_is_never_touched(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = give_node(runtime, monkeypatch, ours=False)
+
+    with pytest.raises(ConflictError, match="is not a node of ours"):
+        runtime.stop(ClusterService())
+    assert node.attrs["State"]["Running"] is True
+
+
+def test_a_cluster_that_was_made_only_half_does_not_run(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_node(runtime, monkeypatch)
+    assert runtime.condition(ClusterService()).phase is Phase.STOPPED
+
+    runtime.place.kubeconfig.touch()
+    write_json(runtime.place.instance.root / "made.json", {"container": "n1", "image": "habari/node:0.1"})
+
+    assert runtime.condition(ClusterService()).phase is Phase.RUNNING
+
+
+def test_a_stop_takes_the_sign_ins_of_all_projects_with_the_node(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = give_node(runtime, monkeypatch)
+    gone: list[bool] = []
+    other = SimpleNamespace(remove=lambda force: gone.append(force))
+    monkeypatch.setattr(runtime._engine, "labelled", lambda *_: [other])
+
+    assert runtime.stop(ClusterService()) is True
+    assert runtime.stop(ReleaseService()) is False
+    assert node.attrs["State"]["Running"] is False
+    assert gone == [True]
+
+
+def test_notebooks_run_in_peoples_pods_alone(runtime: KindRuntime) -> None:
+    with pytest.raises(UsageError, match="people's own pods"):
+        runtime.run_notebook(Any, Path("x.ipynb"), output=None, timeout=None, on_cell=print)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("named", "built", "image"),
+    [
+        ("acme/node:1", ("habari/node:0.2",), "acme/node:1"),
+        ("", ("habari/node:0.2", "habari/node:0.10", "habari/node:local"), "habari/node:0.10"),
+        ("", (), "kindest/node:v1.37.0"),
+    ],
+    ids=["named", "built here", "kind's own"],
+)
+def test_the_node_is_what_is_named_or_built_here_or_kinds_own(
+    named: str, built: tuple[str, ...], image: str
+) -> None:
+    engine: Any = SimpleNamespace(images=lambda **_: [SimpleNamespace(references=built)] if built else [])
+
+    found = node_image.choose(engine, {"HABARI_NODE_IMAGE": named} if named else {})
+
+    assert found.partition("@")[0] == image
