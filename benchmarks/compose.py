@@ -17,7 +17,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -78,7 +77,7 @@ class Bare:
         file = folder / "notebook.env"
         file.touch(mode=0o600)
         file.write_text(contract)
-        jupyter, s3, database = _free_ports(3)
+        jupyter, s3, database = measure.free_ports(3)
         self._endpoint = Endpoint("127.0.0.1", jupyter)
         self._token = secrets.token_hex(16)
         given = {
@@ -111,16 +110,6 @@ class Bare:
         done = subprocess.run(argv, env=self._environ, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(argv)}\n{done.stderr}")
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 # --- starts -------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import statistics
 import subprocess
 import time
@@ -18,6 +19,17 @@ def dev(instance: str, *words: str) -> str:
     if done.returncode:
         raise SystemExit(f"{' '.join(argv)}\n{done.stderr}")
     return done.stdout
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nobody has now."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
 
 
 def seconds(action: Callable[[], object]) -> float:

@@ -1,0 +1,177 @@
+"""`./dev kind` beside the same done by hand, one command after the other; and what a second project costs.
+
+    DEVENV_CHART=tests/chart .venv/bin/python benchmarks/kind.py [--rounds 3]
+
+By hand: `kind create cluster --wait`, `kind load docker-image`, `docker compose up --wait` for the
+databases, S3 and sign-in, roles and Services, `helm upgrade --install --wait`; the same node image, images,
+chart, values and overlay. Both sides begin with nothing but images, which must be there (`./dev
+images.build`, and `--name node` where no registry is reached). An instance (`bench-kind`) and a cluster
+(`bench-hand`) are made and deleted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import measure
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT))
+
+from devenv import state  # noqa: E402
+from devenv.cluster import slots  # noqa: E402
+from devenv.images import engine  # noqa: E402
+from devenv.runtimes.kind import node_image  # noqa: E402
+from devenv.services.release import ALIASES  # noqa: E402
+from devenv.state import Instance  # noqa: E402
+
+NAME, HAND = "bench-kind", "bench-hand"
+WANTED = 0.85
+SECRETS = (
+    "POSTGRES_ADMIN_PASSWORD",
+    "S3_ADMIN_ACCESS_KEY_ID",
+    "S3_ADMIN_SECRET_ACCESS_KEY",
+    "S3_GUARD_TOKEN",
+)
+VALUES = (CHECKOUT / "jupyter/shared_config.yaml", CHECKOUT / "jupyter/sample_project_config.yaml")
+
+
+class Hand:
+    """The commands that a person would type. ``overlay`` is what ours laid over the values."""
+
+    def __init__(self, folder: Path, overlay: Path, github: Path) -> None:
+        self._folder, self._overlay, self._github = folder, overlay, github
+        self._kubeconfig = folder / "kubeconfig"
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("HABARI_", "KIND_"))}
+        ports = measure.free_ports(4)
+        self._environ = {
+            **kept,
+            "KUBECONFIG": str(self._kubeconfig),
+            # kind's usual network
+            "HABARI_INSTANCE": "kind",
+            "HABARI_CLUSTER": "kind",
+            "HABARI_NAME": NAME,
+            "HABARI_GITHUB_CONFIG": str(github),
+            "HABARI_HUB_DB_PORT": str(ports[0]),
+            "HABARI_EXPLORE_DB_PORT": str(ports[1]),
+            "HABARI_PORTS_S3": str(ports[2]),
+            "HABARI_PORTS_GITHUB": str(ports[3]),
+            **{f"HABARI_{name}": "by-hand-by-hand-by-hand" for name in SECRETS},
+        }
+
+    def start(self) -> None:
+        told = json.loads(self._overlay.read_text())
+        images = [
+            f"{at['image']['name']}:{at['image']['tag']}"
+            for at in (told["singleuser"], told["hub"], told["proxy"]["chp"])
+        ]
+        self._run("kind", "create", "cluster", "--name", HAND, "--config", self._config(), "--wait", "300s",
+                  "--image", node_image.choose(engine.Engine(os.environ, "default"), os.environ))  # fmt: skip
+        self._run("kind", "load", "docker-image", *images, "--name", HAND)
+        self._compose(("docker-compose.postgres.yaml", "docker-compose.cluster.yaml"), "up", "--wait")
+        self._compose(("docker-compose.github.yaml",), "up", "--wait")
+        self._provision(told["hub"]["db"]["url"])
+        self._run("kubectl", "apply", "--filename", "-", stdin=self._services())
+        values = [word for file in (*VALUES, self._overlay) for word in ("--values", file)]
+        chart, wait = os.environ["DEVENV_CHART"], ("--wait", "--timeout", "300s")
+        self._run(
+            "helm", "upgrade", "--install", f"habari-{NAME}", chart, "--namespace", NAME, *values, *wait
+        )
+
+    def purge(self) -> None:
+        self._run("kind", "delete", "cluster", "--name", HAND)
+        self._compose(("docker-compose.postgres.yaml", "docker-compose.cluster.yaml"), "down", "--volumes")
+        self._compose(("docker-compose.github.yaml",), "down", "--volumes")
+
+    def _config(self) -> Path:
+        """kind-config.yaml with ports that nobody has."""
+        text = (CHECKOUT / "kind-config.yaml").read_text()
+        for number, port in enumerate(measure.free_ports(slots.COUNT)):
+            text = text.replace(f"hostPort: {8000 + number}", f"hostPort: {port}")
+        file = self._folder / "kind-config.yaml"
+        file.write_text(text)
+        return file
+
+    def _provision(self, url: str) -> None:
+        place = urlsplit(url)
+        container = f"{HAND}-hub-db-1"
+        for statement in (
+            f"create role {place.username} login password '{place.password}'",
+            f"create database {place.path[1:]} owner {place.username}",
+        ):
+            self._run(
+                "docker", "exec", "--user", "postgres", container, "psql", "--quiet", "--command", statement
+            )
+
+    def _services(self) -> str:
+        things = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME}}]
+        for name, port in ALIASES.items():
+            host = f"github-{NAME}" if name == "github" else name
+            spec = {"type": "ExternalName", "externalName": host, "ports": [{"port": port}]}
+            metadata = {"name": name, "namespace": NAME}
+            things.append({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})  # type: ignore[dict-item]
+        return "\n---\n".join(map(json.dumps, things))
+
+    def _compose(self, files: tuple[str, ...], *words: str) -> None:
+        named = [word for file in files for word in ("--file", CHECKOUT / file)]
+        project = HAND if len(files) > 1 else f"{HAND}-github"
+        self._run("docker", "compose", "--project-name", project, *named, *words)
+
+    def _run(self, *argv: object, stdin: str = "") -> None:
+        words = [str(word) for word in argv]
+        done = subprocess.run(
+            words, env=self._environ, input=stdin, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(words)}\n{done.stdout}\n{done.stderr}")
+
+
+def ours() -> float:
+    return measure.seconds(lambda: measure.dev(NAME, "kind"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    if "DEVENV_CHART" not in os.environ:
+        raise SystemExit("DEVENV_CHART names the chart for both sides")
+    instance = Instance(NAME, CHECKOUT, state.data_root(os.environ))
+    found: dict[str, list[float]] = {
+        "kind": [],
+        "by hand": [],
+        "kind again": [],
+        "down": [],
+        "kind after down": [],
+    }
+    with tempfile.TemporaryDirectory() as place:
+        for _ in range(rounds):
+            found["kind"].append(ours())
+            found["kind again"].append(ours())
+            found["down"].append(measure.seconds(lambda: measure.dev(NAME, "down")))
+            found["kind after down"].append(ours())
+            for name in ("helm/overlay.json", "github.container.json"):
+                target = Path(place, Path(name).name)
+                target.write_bytes((instance.secrets / name).read_bytes())
+                target.chmod(0o600)
+            measure.dev(NAME, "down", "--purge")
+            hand = Hand(Path(place), Path(place, "overlay.json"), Path(place, "github.container.json"))
+            try:
+                found["by hand"].append(measure.seconds(hand.start))
+            finally:
+                hand.purge()
+    print(measure.summary(found))
+    print(f"\nkind ÷ by hand: {measure.ratio(found, 'kind', 'by hand'):.2f} (wanted: at most {WANTED})")
+
+
+if __name__ == "__main__":
+    main()
