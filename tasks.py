@@ -499,6 +499,41 @@ def images_push(
     work.push(context.config.reporter, repository=repository, names=tuple(name or ()), json=json)
 
 
+@task(
+    name="new",
+    help={
+        **JSON,
+        "name": "what the project is called: its namespace, and the beginning of its buckets and databases",
+        "folder": "where its two files go (default: projects/NAME)",
+        "verbose": COMMON["verbose"],
+    },
+)
+@_guarded
+def project_new(
+    context: Context, name: str, folder: str = "", json: bool = False, verbose: bool = False
+) -> None:
+    """Make another project: a project file and values with secrets of its own, to be started in the cluster.
+
+    Example: ./dev project.new weather --folder ../weather
+    """
+    from devenv import projects
+
+    projects.new(context.config.reporter, name=name, folder=folder, json=json)
+
+
+@task(name="list", help={**JSON, "verbose": COMMON["verbose"]})
+@_guarded
+def project_list(context: Context, json: bool = False, verbose: bool = False) -> None:
+    """Show the projects of this checkout: level, state, address and file of each.
+
+    Example: ./dev project.list
+    """
+    from devenv import projects
+
+    projects.listing(context.config.reporter, json=json)
+
+
 namespace = Collection(up, hub, kind, down, status, environment, logs, doctor, run, test, lint, lock)
 namespace.add_collection(Collection("values", values_check, values_render, values_diff))
 namespace.add_collection(Collection("images", images_build, images_list, images_push))
+namespace.add_collection(Collection("project", project_new, project_list))

@@ -58,6 +58,7 @@ def make(
     environ: Mapping[str, str] | None = None,
     out: TextIO | None = None,
     err: TextIO | None = None,
+    answers: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Reporter:
     """The reporter of one command.
@@ -72,6 +73,7 @@ def make(
     return Reporter(
         out=_Screen(out or sys.stdout, environ, plain=json),
         err=_Screen(err or sys.stderr, environ, plain=json),
+        answers=answers or sys.stdin,
         verbose=verbose,
         clock=clock,
     )
@@ -80,9 +82,12 @@ def make(
 class Reporter:
     """Prints for one command. Every method may be called from any thread."""
 
-    def __init__(self, *, out: _Screen, err: _Screen, verbose: bool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, out: _Screen, err: _Screen, answers: TextIO, verbose: bool, clock: Callable[[], float]
+    ) -> None:
         self._out = out
         self._err = err
+        self._answers = answers
         self._verbose = verbose
         self._clock = clock
         self._began = clock()
@@ -138,6 +143,17 @@ class Reporter:
     def warn(self, text: str) -> None:
         """One line about something that is not as it should be, and does not stop the command."""
         self._say(text, label="warning:", style="33")
+
+    def ask(self, question: str) -> str | None:
+        """What somebody types as the answer; None where nobody is at a terminal to be asked.
+
+        Not for use within a progress.
+        """
+        if self._answers is None or self._answers.closed or not self._answers.isatty():
+            return None
+        with self._lock:
+            self._err.write_text(f"{self._err.clean(question)} ")
+        return self._answers.readline().strip()
 
     def command(self, text: str) -> None:
         """A command that is about to run, ready to be pasted; shown with ``--verbose`` only.

@@ -126,10 +126,10 @@ class Session:
         name = instance or environ.get("HABARI_INSTANCE")
         if name:
             _check_instance(name)
-            project_file = project_file or _remembered_file(Instance(name, CHECKOUT, root))
+            project_file = project_file or remembered_file(Instance(name, CHECKOUT, root))
         wanted = _load(environ, project_file, name)
         found = Instance(wanted.name, CHECKOUT, root)
-        if project_file is None and not name and (project_file := _remembered_file(found)):
+        if project_file is None and not name and (project_file := remembered_file(found)):
             _require_no_file_here(found, project_file)
             wanted = _load(environ, project_file, found.name)
         elif project_file is not None:
@@ -442,7 +442,7 @@ def _load(environ: Mapping[str, str], file: Path | None, name: str | None) -> Pr
     return project.load(CHECKOUT, named, file=file)
 
 
-def _remembered_file(instance: Instance) -> Path | None:
+def remembered_file(instance: Instance) -> Path | None:
     """The project file that the instance was started with, when it is not the checkout's.
 
     Raises UsageError when it is gone.
@@ -454,6 +454,12 @@ def _remembered_file(instance: Instance) -> Path | None:
             hint=f"Put it back, or name it where it is now; ./dev down --instance {instance.name} needs none",
         )
     return Path(said) if said else None
+
+
+def remember_file(instance: Instance, file: Path) -> None:
+    """Write down whose instance it is, before anything was started."""
+    known = state.read_json(instance.root / REMEMBERED) or {}
+    state.write_json(instance.root / REMEMBERED, {**known, "project_file": str(file)})
 
 
 def _require_no_file_here(instance: Instance, started_with: Path) -> None:

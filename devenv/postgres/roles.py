@@ -1,4 +1,4 @@
-"""Provisioning: two roles, each with a database of its own that the other cannot reach.
+"""Provisioning, and its undoing: two roles, each with a database that the other cannot reach.
 
 Every step looks first and changes only what differs, so it can be repeated, and go on
 where it was killed.
@@ -6,12 +6,12 @@ where it was killed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from devenv.errors import UnhealthyError
+from devenv.errors import ConflictError, UnhealthyError
 from devenv.postgres import scram
 from devenv.postgres.cluster import SUPERUSER
 
@@ -30,6 +30,16 @@ class Database:
     name: str
     user: str
     password: str = field(repr=False)
+
+
+class Named(Protocol):
+    """The names of a database and of its role, whoever knows the password."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def user(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,29 @@ def provision(
             if postgis:
                 changes += _postgis(connection, explore.name)
     return Provisioned(tuple(changes), () if is_shared else left_alone, postgis)
+
+
+def drop(port: int, *, superuser_password: str, databases: Iterable[Named]) -> tuple[str, ...]:
+    """Drop these databases and their roles from the server at 127.0.0.1:``port``; the words of what went.
+
+    Whoever is connected is put out, and what is gone already is no error. Raises ConflictError for a database
+    that another role owns, before anything is dropped, and for a role that others depend on.
+    """
+    wanted = tuple(databases)
+    changes = []
+    with connected(port, SUPERUSER, superuser_password, "postgres") as connection:
+        there = [each for each in wanted if _is_own(connection, each)]
+        for each in there:
+            _run(connection, "drop database {} with (force)", each.name)
+            changes.append(f"dropped the database {each.name}")
+        for each in wanted:
+            if (
+                connection.execute("select from pg_roles where rolname = %s", (each.user,)).fetchone()
+                is not None
+            ):
+                _drop_role(connection, each.user)
+                changes.append(f"dropped the role {each.user}")
+    return tuple(changes)
 
 
 @contextmanager
@@ -141,6 +174,32 @@ def _database(connection: Connection, wanted: Database) -> list[str]:
         _run(connection, "alter database {} owner to {}", wanted.name, wanted.user)
         return [f"gave the database {wanted.name} to the role {wanted.user}, it was {row[0]}'s"]
     return []
+
+
+def _is_own(connection: Connection, wanted: Named) -> bool:
+    """Whether the database is there. Raises ConflictError when it is somebody else's."""
+    row = connection.execute(
+        "select pg_get_userbyid(datdba) from pg_database where datname = %s", (wanted.name,)
+    ).fetchone()
+    if row is not None and row[0] != wanted.user:
+        raise ConflictError(
+            f"the database {wanted.name} is owned by the role {row[0]}, not by {wanted.user}",
+            hint="Nothing was dropped; look at it yourself",
+        )
+    return row is not None
+
+
+def _drop_role(connection: Connection, user: str) -> None:
+    from psycopg import errors
+
+    try:
+        _run(connection, "drop role {}", user)
+    except errors.DependentObjectsStillExist as error:
+        raise ConflictError(
+            f"the role {user} has things in other databases, so it was not dropped",
+            hint="Give them to another role (reassign owned), then try again",
+            details=tuple((error.diag.message_detail or "").splitlines()[:5]),
+        ) from None
 
 
 def _closed_to_public(connection: Connection, name: str) -> list[str]:

@@ -83,7 +83,7 @@ def provision(connection: Connection, wanted: Wanted, *, keep: Callable[[KeyPair
     """
     changes: list[str] = []
     notices: list[str] = []
-    with _foreseen(connection):
+    with foreseen(connection):
         if connection.admin is None:
             _require_buckets(connection, wanted)
         else:
@@ -155,7 +155,7 @@ def _iam(connection: Connection, key: KeyPair) -> IAMClient:
 
 def _make_buckets(s3: S3Client, names: Iterable[str], region: str) -> Iterator[str]:
     for name in names:
-        status = _head_bucket(s3, name)
+        status = head_bucket(s3, name)
         if status == 403:
             raise ConflictError(f"the bucket {name} belongs to somebody else", hint="Choose another name.")
         if status == 404:
@@ -163,7 +163,8 @@ def _make_buckets(s3: S3Client, names: Iterable[str], region: str) -> Iterator[s
             yield f"bucket {name} created"
 
 
-def _head_bucket(s3: S3Client, name: str) -> int:
+def head_bucket(s3: S3Client, name: str) -> int:
+    """200 when the bucket is there, 404 when it is not, 403 when it is somebody else's."""
     from botocore.exceptions import ClientError
 
     try:
@@ -306,7 +307,8 @@ def _seed_hash(s3: S3Client, bucket: str, key: str) -> str | None:
 
 
 @contextmanager
-def _foreseen(connection: Connection) -> Iterator[None]:
+def foreseen(connection: Connection) -> Iterator[None]:
+    """Refusals and silence of the service as trouble that was foreseen."""
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
     try:

@@ -180,6 +180,51 @@ def test_what_differs_is_put_right_and_earlier_names_are_named_not_dropped(serve
     assert ask.answer(server.explore(), name=NAME).state is State.READY
 
 
+def dropped(server: Server, *databases: roles.Database) -> tuple[str, ...]:
+    return roles.drop(server.port, superuser_password=ADMIN, databases=databases)
+
+
+def test_a_projects_databases_and_roles_go_and_nobody_elses(server: Server) -> None:
+    server.provision()
+    other = roles.Database("other_explore", "other_explore", "other")
+    roles.provision(server.port, superuser_password=ADMIN, hub=None, explore=other, is_shared=True)
+    with server.connect():
+        assert dropped(server, HUB, EXPLORE) == (
+            f"dropped the database {HUB.name}",
+            f"dropped the database {EXPLORE.name}",
+            f"dropped the role {HUB.user}",
+            f"dropped the role {EXPLORE.user}",
+        )
+    login = Login(server.port, other.user, other.password, other.name)
+    assert ask.answer(login, name=NAME).state is State.READY
+    assert dropped(server, HUB, EXPLORE) == ()
+    assert f"made the database {HUB.name}" in server.provision().changes
+
+
+def test_a_role_whose_database_is_gone_already_goes_too(server: Server) -> None:
+    server.provision()
+    with server.connect(server.admin()) as connection:
+        connection.execute(f'drop database "{HUB.name}"')
+    assert dropped(server, HUB) == (f"dropped the role {HUB.user}",)
+
+
+def test_a_database_of_another_role_is_not_dropped(server: Server) -> None:
+    server.provision()
+    theirs = roles.Database(HUB.name, EXPLORE.user, "")
+    with pytest.raises(ConflictError, match=f"owned by the role {HUB.user}"):
+        dropped(server, EXPLORE, theirs)
+    assert server.provision().changes == ()
+
+
+def test_a_role_that_owns_something_elsewhere_stays_and_is_named(server: Server) -> None:
+    server.provision()
+    with server.connect(server.admin()) as connection:
+        connection.execute(f'create schema theirs authorization "{EXPLORE.user}"')
+    with pytest.raises(ConflictError, match=EXPLORE.user) as caught:
+        dropped(server, EXPLORE)
+    assert caught.value.details
+
+
 def test_provisioning_does_not_heed_the_users_variables(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

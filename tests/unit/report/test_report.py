@@ -353,3 +353,26 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
 
     assert received.isascii()
     assert "\\u2192" in received
+
+
+class Typing(io.StringIO):
+    """A terminal with somebody at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_somebody_at_a_terminal_is_asked_on_standard_error() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    reporter = report.make(environ={}, out=out, err=err, answers=Typing("weather\n"))
+
+    assert reporter.ask("Type weather:") == "weather"
+    assert (out.getvalue(), err.getvalue()) == ("", "Type weather: ")
+
+
+def test_where_nobody_is_at_a_terminal_nobody_is_asked() -> None:
+    err = io.StringIO()
+    reporter = report.make(environ={}, err=err, answers=io.StringIO("weather\n"))
+
+    assert reporter.ask("Type weather:") is None
+    assert err.getvalue() == ""
