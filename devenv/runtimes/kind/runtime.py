@@ -204,7 +204,7 @@ class KindRuntime:
 
     def _start_release(self, site: Site) -> bool:
         release, namespace = ReleaseService.release(site), self._instance.name
-        if self.condition_of_release().phase is Phase.RUNNING and release.is_current():
+        if release.is_current():
             return False
         release.require_ours()
         loaded = self._making.load(self._chosen().ids)
@@ -284,7 +284,7 @@ class KindRuntime:
         if service.name == CLUSTER:
             return self._condition_of_node(memory=memory)
         if service.name == RELEASE:
-            return self.condition_of_release()
+            return self._condition_of_release()
         state = self._state(service.name)
         if state is None or not state.is_running:
             crashed = state is not None and not state.is_created and state.exit_code not in _ORDERLY
@@ -313,7 +313,7 @@ class KindRuntime:
             memory=self._engine.memory_of(found) if memory else 0,
         )
 
-    def condition_of_release(self) -> Condition:
+    def _condition_of_release(self) -> Condition:
         """As Helm has it; a cluster that does not answer has none that runs."""
         if not self.place.kubeconfig.is_file() or not self._node.is_running():
             return Condition(Phase.STOPPED)
