@@ -140,6 +140,74 @@ def kind(
     )
 
 
+CLUSTER = {
+    "context": "the context of the kubeconfig, spelled out: the current one is never used",
+    "project": "the project's file, in the format of devenv.yaml",
+    "kubeconfig": "the file with the context (default: those of KUBECONFIG, or ~/.kube/config); only read",
+}
+
+
+@task(
+    iterable=["values"],
+    help={
+        **JSON,
+        **CLUSTER,
+        "values": "a Helm values file instead of the project's; may be given several times, later ones win",
+        "chart": "the chart's folder or archive (default: the project's, or the pinned one)",
+        "timeout": "seconds until all of it must be ready",
+        "verbose": COMMON["verbose"],
+    },
+)
+@_guarded
+def deploy(
+    context: Context,
+    context_: str = "",
+    project: str = "",
+    kubeconfig: str = "",
+    values: list[str] | None = None,
+    chart: str = "",
+    timeout: int = 300,
+    json: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Deploy a project to a cluster that is named: the same release as ./dev kind, without the local overlay.
+
+    Example: ./dev deploy --context production --project weather/devenv.yaml
+    """
+    from devenv import deploying
+
+    asked = deploying.Asked(context_, project, kubeconfig, tuple(values or ()), chart)
+    deploying.deploy(context.config.reporter, asked=asked, seconds=timeout, json=json)
+
+
+@task(
+    help={
+        **JSON,
+        **CLUSTER,
+        "yes": "do not ask",
+        "verbose": COMMON["verbose"],
+    }
+)
+@_guarded
+def undeploy(
+    context: Context,
+    context_: str = "",
+    project: str = "",
+    kubeconfig: str = "",
+    yes: bool = False,
+    json: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Uninstall a project's release from a cluster that is named, and delete its namespace; asks first.
+
+    Example: ./dev undeploy --context production --project weather/devenv.yaml
+    """
+    from devenv import deploying
+
+    asked = deploying.Asked(context_, project, kubeconfig)
+    deploying.undeploy(context.config.reporter, asked=asked, yes=yes, json=json)
+
+
 @task(
     help={
         **COMMON,
@@ -533,7 +601,9 @@ def project_list(context: Context, json: bool = False, verbose: bool = False) ->
     projects.listing(context.config.reporter, json=json)
 
 
-namespace = Collection(up, hub, kind, down, status, environment, logs, doctor, run, test, lint, lock)
+namespace = Collection(
+    up, hub, kind, down, status, environment, logs, doctor, run, deploy, undeploy, test, lint, lock
+)
 namespace.add_collection(Collection("values", values_check, values_render, values_diff))
 namespace.add_collection(Collection("images", images_build, images_list, images_push))
 namespace.add_collection(Collection("project", project_new, project_list))

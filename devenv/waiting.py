@@ -26,6 +26,7 @@ def until(
     seconds: float,
     alive: Callable[[], None] | None = None,
     tail: Callable[[], tuple[str, ...]] | None = None,
+    longest_pause: float = 0.05,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
@@ -33,7 +34,7 @@ def until(
 
     ``alive`` raises when there is nothing left to wait for. After
     ``seconds`` an :class:`UnhealthyError` tells what was awaited, the last answer and ``tail`` (the
-    last lines of a log). Pauses grow from 10 ms to 50 ms.
+    last lines of a log). Pauses grow from 10 ms to ``longest_pause`` seconds.
     """
     end = clock() + seconds
     pause = 0.01
@@ -51,7 +52,7 @@ def until(
                 details=tail() if tail else (),
             )
         sleep(pause)
-        pause = min(pause * 1.5, 0.05)
+        pause = min(pause * 1.5, longest_pause)
 
 
 def while_true(

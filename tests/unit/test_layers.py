@@ -18,7 +18,7 @@ ROWS = [
     "errors endpoints diagnosis interrupts formats yaml_lines pip_settings interpreters",
     "project report waiting commands state credentials processes trouble docker_engine compose containers",
     "builds node environments seed notebooks s3 postgres values github hub images",
-    "helm cluster",
+    "helm cluster kubeconfig",
     "services",
     "runtimes",
     "stack session",
