@@ -601,9 +601,28 @@ def project_list(context: Context, json: bool = False, verbose: bool = False) ->
     projects.listing(context.config.reporter, json=json)
 
 
+@task(
+    name="delete",
+    help={**JSON, "name": "the project", "yes": "do not ask", "verbose": COMMON["verbose"]},
+)
+@_guarded
+def project_delete(
+    context: Context, name: str, yes: bool = False, json: bool = False, verbose: bool = False
+) -> None:
+    """Delete a project: its release, databases, roles, S3 user, own buckets and credentials; asks first.
+
+    The public bucket, which projects share, and the project's files stay.
+
+    Example: ./dev project.delete weather
+    """
+    from devenv import removal
+
+    removal.delete(context.config.reporter, name=name, yes=yes, json=json)
+
+
 namespace = Collection(
     up, hub, kind, down, status, environment, logs, doctor, run, deploy, undeploy, test, lint, lock
 )
 namespace.add_collection(Collection("values", values_check, values_render, values_diff))
 namespace.add_collection(Collection("images", images_build, images_list, images_push))
-namespace.add_collection(Collection("project", project_new, project_list))
+namespace.add_collection(Collection("project", project_new, project_list, project_delete))

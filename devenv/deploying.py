@@ -107,7 +107,7 @@ def undeploy(reporter: Reporter, *, asked: Asked, yes: bool, json: bool) -> None
         release.helm.version()
         release.require_ours()
         _tell_what_goes(reporter, made)
-        if not (yes or confirmed(reporter, f"Delete all of it from {made.where}?", release.project)):
+        if not (yes or reporter.confirm(f"Delete all of it from {made.where}?", release.project)):
             reporter.result("Nothing was deleted.")
             return
         gone = release.undeploy(made.api)
@@ -117,16 +117,6 @@ def undeploy(reporter: Reporter, *, asked: Asked, yes: bool, json: bool) -> None
             reporter.result(f"Deleted from {made.target.context}: {', '.join(gone)}")
         else:
             reporter.result(f"There was nothing of {release.name} in {made.where}")
-
-
-def confirmed(reporter: Reporter, question: str, name: str) -> bool:
-    """Whether somebody types the name. Raises UsageError where nobody is at a terminal."""
-    typed = reporter.ask(f"{question} Type {name} to go on:")
-    if typed is None:
-        raise UsageError(
-            f"{question} There is nobody at a terminal to be asked", hint="Say --yes when it is meant"
-        )
-    return typed == name
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -154,6 +154,15 @@ class Reporter:
         with self._lock:
             self._err.write_text(f"{self._err.clean(question)} ")
         return self._answers.readline().strip()
+
+    def confirm(self, question: str, name: str) -> bool:
+        """Whether somebody types the name of what is to go. Raises UsageError where nobody can be asked."""
+        typed = self.ask(f"{question} Type {name} to go on:")
+        if typed is None:
+            raise UsageError(
+                f"{question} There is nobody at a terminal to be asked", hint="Say --yes when it is meant"
+            )
+        return typed == name
 
     def command(self, text: str) -> None:
         """A command that is about to run, ready to be pasted; shown with ``--verbose`` only.

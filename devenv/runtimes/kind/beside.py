@@ -80,6 +80,10 @@ class Beside:
             (self._place.seed / "taken").touch()
         return self._place.seed
 
+    def remove_github(self) -> None:
+        """Remove the project's sign-in, and with it who is signed in there."""
+        self.github.down(self._nameless())
+
     def remove(self, *, volumes: bool = False) -> None:
         """Remove the containers; with ``volumes`` the data of all projects too."""
         self.github.down(self._nameless())

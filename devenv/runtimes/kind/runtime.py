@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
@@ -455,6 +456,13 @@ class KindRuntime:
         self._beside.remove(volumes=True)
         network.remove(self.place, self._engine)
         self.place.instance.purge()
+
+    def leave(self) -> None:
+        """Take this project's sign-in and its address off the cluster, which goes on for the others."""
+        self._beside.require_own()
+        self._beside.remove_github()
+        shutil.rmtree(self.place.project_folder(self._instance.name), ignore_errors=True)
+        slots.give_back(self.place, self._instance.name)
 
     def _keep_logs(self) -> None:
         for service in (*SHARED, GITHUB):
