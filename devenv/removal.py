@@ -90,7 +90,7 @@ def _require_stopped(opened: Session) -> None:
     if running:
         raise ConflictError(
             f"{', '.join(running)} of {opened.instance.id} run",
-            hint=f"./dev down --instance {opened.instance.name}",
+            hint=f"./dev down --instance {opened.instance.name}, then try again",
         )
 
 
