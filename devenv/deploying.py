@@ -198,12 +198,11 @@ def _tell(reporter: Reporter, made: Deployment) -> None:
 
 def _apply(reporter: Reporter, made: Deployment, seconds: int) -> Applied:
     release, row = made.release, made.release.name
-    reporter.step(row, "starting", "asking the cluster what it serves")
-    version, served = made.api.version(), tuple(made.api.served())
     reporter.step(row, "starting", f"checking the values against {release.chart.label}")
-    checked = release.check(kubernetes=version, served=served)
-    for warning in checked.warnings:
+    for warning in release.check().warnings:
         reporter.warn(warning)
+    reporter.step(row, "starting", "asking the cluster what it serves")
+    release.check(kubernetes=made.api.version(), served=tuple(made.api.served()))
     release.require_ours()
     reporter.step(row, "starting", f"helm upgrade --install {row}")
     return release.apply(seconds=seconds, on_line=lambda line: reporter.step(row, "starting", line))

@@ -135,6 +135,22 @@ def test_it_is_checked_and_rendered_before_anything_changes(world: World) -> Non
     assert verbs.index("template") < verbs.index("list") < verbs.index("upgrade")
 
 
+def test_values_that_are_wrong_are_told_although_the_cluster_does_not_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(self: FakeApi) -> str:
+        raise UnhealthyError("the cluster's API does not answer")
+
+    monkeypatch.setattr(FakeApi, "version", version)
+    with pytest.raises(UnhealthyError, match="does not answer"):
+        world.deploy()
+    (world.home / "own.yaml").write_text("hub: {baseUrl: 5}\n")
+
+    with pytest.raises(UsageError):
+        world.deploy()
+    assert "upgrade" not in world.helm.verbs()
+
+
 def test_the_outcome_is_told(world: World) -> None:
     world.deploy()
 
