@@ -483,7 +483,7 @@ def _require_same_file(instance: Instance, file: Path) -> None:
         whose = before.get("project_file") or "this checkout's own project"
         raise ConflictError(
             f"the name {instance.name} in {file} is that of {whose} already",
-            hint=f"Give it another name, or delete the other: ./dev down --purge --instance {instance.name}",
+            hint=f"Give it another name, or delete the other: ./dev project.delete {instance.name}",
         )
 
 
