@@ -21,6 +21,7 @@ ORDER = (
     (
         "integration/kind/test_hub_in_cluster.py",
         "integration/kind/test_two_projects.py",
+        "integration/kind/test_projects_on_cluster.py",
         # breaks the cluster under everybody
         "integration/kind/test_cluster_survives.py",
     ),
