@@ -730,6 +730,7 @@ def _notices(folder: Path, environ: Mapping[str, str], *, reads_checkout: bool) 
     known = {variable_name(path) for path in leaves(asdict(Settings.defaults()))}
     known.update(name for pair in _KEY_VARIABLES.values() for name in pair)
     known.update(_compose_variables(folder))
+    known.add("HABARI_NODE_IMAGE")
     for name in mine:
         if name not in known and (close := get_close_matches(name, known, n=1, cutoff=0.85)):
             yield f"the variable {name} is not read; did you mean {close[0]}?"
