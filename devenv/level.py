@@ -320,6 +320,8 @@ def _tell_plan(reporter: Reporter, session: Session) -> None:
 
 def _tell_runtime(reporter: Reporter, session: Session) -> None:
     choice = session.choice
+    if choice.runtime == "kind":
+        return
     reporter.note(f"runtime {choice.runtime}: {choice.why}")
     for other in session.used_runtimes:
         if other.name != choice.runtime:

@@ -29,9 +29,18 @@ from devenv.helm import chart as charts
 from devenv.images import engine, work
 from devenv.images.engine import Engine
 
-IMAGES = ("postgres", "s3", "github", "hub", "proxy", "jupyter", "node")
+NODE_IMAGE = "HABARI_NODE_IMAGE"
+IMAGES = (
+    "postgres",
+    "s3",
+    "github",
+    "hub",
+    "proxy",
+    "jupyter",
+    *(() if NODE_IMAGE in os.environ else ("node",)),
+)
 CHART = Path(os.environ.get("DEVENV_TEST_CHART") or CHECKOUT / "tests" / "chart")
-ENGINE_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+PASSED_ON = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", NODE_IMAGE)
 UP_SECONDS = 900
 # A pod on a machine that does all else too.
 SPAWN_SECONDS = 240
@@ -161,7 +170,7 @@ def write_project(folder: Path, name: str, **singleuser: Any) -> Path:
 @pytest.fixture(scope="session")
 def clustered(environ: Mapping[str, str], data_root: Path, chart: Path) -> dict[str, str]:
     """The person's environment, with this machine's engine and the chart in it."""
-    kept = {name: os.environ[name] for name in ENGINE_VARIABLES if name in os.environ}
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**environ, **kept, "HABARI_DATA_ROOT": str(data_root), "DEVENV_CHART": str(chart)}
 
 
