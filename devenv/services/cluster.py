@@ -11,7 +11,7 @@ class ClusterService(Service):
     """Ready when its node takes pods, has storage for them, and answers their questions for names."""
 
     name = "cluster"
-    stop = Stop(seconds=30)
+    stop = Stop(seconds=10)
     answer_seconds = 180
 
     def answer(self, site: Site) -> str:

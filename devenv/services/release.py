@@ -36,7 +36,7 @@ class ReleaseService(Service):
         return self.release(site).digest
 
     def answer(self, site: Site) -> str:
-        return self.release(site).answer(cluster_of(site).api())
+        return cluster_of(site).answer()
 
     def prove(self, site: Site) -> None:
         """A person's way in: the login page at the public address."""

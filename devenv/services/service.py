@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Cluster:
     """What a service may know of the cluster that its pods run on; nothing is asked before it is called.
 
-    ``release`` makes the project's release with this overlay. ``server_range`` is the range of addresses
+    ``release`` makes the project's release with this overlay, ``answer`` is what that says for itself once it
+    is there. ``server_range`` is the range of addresses
     that the servers beside it have, ``node_port`` where the project's hub listens, ``images`` what stands in
     for the chart's images: name and tag by the section of the values.
     """
@@ -32,6 +33,7 @@ class Cluster:
     kubeconfig: Path
     api: Callable[[], ClusterApi]
     release: Callable[[Mapping[str, Any]], Release]
+    answer: Callable[[], str]
     server_range: Callable[[], str]
     node_port: Callable[[], int]
     images: Callable[[], Mapping[str, tuple[str, str]]]

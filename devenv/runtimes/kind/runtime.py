@@ -24,6 +24,7 @@ from devenv.containers import Engine, State, unix
 from devenv.endpoints import Endpoint, View
 from devenv.errors import DevenvError, NotRunningError, UnhealthyError, UsageError
 from devenv.helm import chart as charts
+from devenv.helm import ready
 from devenv.helm import release as releases
 from devenv.helm.cli import Helm
 from devenv.images.engine import Engine as Images
@@ -110,10 +111,21 @@ class KindRuntime:
                 self._instance.secrets / "helm",
                 overlay,
             ),
+            answer=self._answer_of_release,
             server_range=lambda: network.cidr(self.place, self._engine),
             node_port=lambda: self._slot().node_port,
             images=lambda: images().stand_ins,
         )
+
+    def _answer_of_release(self) -> str:
+        """Of what is deployed, whatever the values files and the chart are by now."""
+        name = releases.name_of(self._instance.name)
+        return ready.answer(self.api, name, self._instance.name, self._deployed_chart)
+
+    @cached_property
+    def _deployed_chart(self) -> str:
+        found = self.helm.status(releases.name_of(self._instance.name), self._instance.name)
+        return found.chart if found else ""
 
     def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
         slot = slots.take(
