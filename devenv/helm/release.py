@@ -118,11 +118,11 @@ class Release:
         It is not waited for: :meth:`answer` tells whether it is ready. Raises ConflictError for a namespace
         with somebody else's release and for an operation that is under way.
         """
-        self.require_ours()
-        healed = self._heal()
-        last = self.helm.status(self.name, self.namespace)
-        if last and last.status == "deployed" and last.description == self._description:
-            return Applied(False, last.number, healed)
+        history = self.require_ours()
+        if self._is_newest(history):
+            return Applied(False, history[-1].number)
+        healed = self._heal(history)
+        last = self.helm.status(self.name, self.namespace) if healed else (history or (None,))[-1]
         self.helm.upgrade(
             self.name,
             self.chart.path,
@@ -136,8 +136,7 @@ class Release:
 
     def is_current(self) -> bool:
         """Whether this chart with these values is what is deployed."""
-        last = self.helm.status(self.name, self.namespace)
-        return last is not None and last.status == "deployed" and last.description == self._description
+        return self._is_newest(self.helm.history(self.name, self.namespace))
 
     def answer(self, api: Api) -> str:
         """One line that says that everything of the release is ready.
@@ -150,8 +149,8 @@ class Release:
         """What is wrong with the release's pods, volumes and jobs, for a wait that is over."""
         return trouble.find(api, self.namespace)
 
-    def require_ours(self) -> None:
-        """Raise ConflictError when the namespace holds a release of somebody else's; nothing is touched."""
+    def require_ours(self) -> tuple[Revision, ...]:
+        """The release's history. Raises ConflictError for a namespace with somebody else's release."""
         self._require_namespace()
         others = [each for each in self.helm.releases(self.namespace) if each.name != self.name]
         if others:
@@ -166,15 +165,15 @@ class Release:
                 f"the release {self.name} is of another chart, {history[-1].chart}, and not made by us",
                 hint="Nothing was touched; choose another project name, or remove that release yourself",
             )
+        return history
 
     def undeploy(self, api: Api, *, seconds: float = 180) -> tuple[str, ...]:
         """Remove the release and then its namespace with people's servers and homes; the words of what went.
 
         Nothing to remove is no error. Raises ConflictError for somebody else's release.
         """
-        self.require_ours()
         gone = []
-        if self.helm.history(self.name, self.namespace):
+        if self.require_ours():
             self.helm.uninstall(self.name, self.namespace)
             gone.append(f"release {self.name}")
         if api.delete_namespace(self.namespace, seconds=seconds):
@@ -222,9 +221,12 @@ class Release:
         is_same = chart.startswith(f"{self.chart.name}-") and chart[len(self.chart.name) + 1 :][:1].isdigit()
         return is_same or any(each.description.startswith(f"{DESCRIPTION} ") for each in history)
 
-    def _heal(self) -> str:
+    def _is_newest(self, history: Sequence[Revision]) -> bool:
+        last = history[-1] if history else None
+        return last is not None and last.status == "deployed" and last.description == self._description
+
+    def _heal(self, history: Sequence[Revision]) -> str:
         """End what a killed helm left half done; the words of what was done."""
-        history = self.helm.history(self.name, self.namespace)
         if not history:
             return ""
         last = history[-1]
