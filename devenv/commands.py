@@ -160,23 +160,6 @@ def stream(
     return code
 
 
-def pipe(
-    sender: Argv, receiver: Argv, *, env: Mapping[str, str], leash: Leash
-) -> tuple[bool, tuple[str, ...]]:
-    """Hand one program's standard output to another; whether both ended well, and what both said."""
-    first = leash.popen(sender, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    second = leash.popen(
-        receiver, env=dict(env), stdin=first.stdout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    if first.stdout:
-        # the receiver alone holds its end, or a dead one would leave the sender waiting
-        first.stdout.close()
-    said = second.communicate()[0]
-    complaint = first.stderr.read() if first.stderr else b""
-    lines = [*complaint.decode(errors="replace").splitlines(), *said.decode(errors="replace").splitlines()]
-    return first.wait() == 0 and second.returncode == 0, tuple(lines)
-
-
 def spawn(
     argv: Argv,
     *,

@@ -38,7 +38,7 @@ def render(file: Path, place: Place, ports: Mapping[str, int]) -> str:
         if node_port not in mappings:
             raise UsageError(f"{file} maps no port to the node's {node_port}", hint=f"It needs {slots.COUNT}")
         mappings[node_port] |= {"hostPort": ports[slots.port_name(number)], "listenAddress": "127.0.0.1"}
-    mark = {"hostPath": str(place.instance.root / "mark"), "containerPath": MARK, "readOnly": True}
+    mark = {"hostPath": str(place.mark), "containerPath": MARK, "readOnly": True}
     nodes[0]["extraMounts"] = [*(nodes[0].get("extraMounts") or ()), mark]
     networking = {**(content.get("networking") or {}), "apiServerAddress": "127.0.0.1"}
     return str(yaml.safe_dump({**content, "name": place.id, "networking": networking}, sort_keys=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from devenv.cluster import config, loading
@@ -51,7 +51,7 @@ class Making:
         self._write_config(ports)
         try:
             with ThreadPoolExecutor(max_workers=1) as pool:
-                loaded = pool.submit(self._load_when_it_answers, images)
+                loaded = pool.submit(self._load_when_it_answers, tuple(images))
                 try:
                     self._kind.create(image, lambda line: _tell_step(line, tell))
                 except BaseException:
@@ -69,16 +69,18 @@ class Making:
         """Give the node what it lacks of ``images``; the names of that."""
         names = loading.missing(self._place.node, images, self._environ) if images else []
         if names:
-            loading.load(self._place.node, names, self._environ, self._leash)
+            loading.save(self._place, names, self._environ, self._leash)
+            loading.take(self._place, names, self._environ, self._leash)
         return names
 
-    def _load_when_it_answers(self, images: Mapping[str, str]) -> None:
-        if images:
+    def _load_when_it_answers(self, names: Sequence[str]) -> None:
+        if names:
+            loading.save(self._place, names, self._environ, self._leash)
             loading.wait_for_store(self._place.node, self._environ, self._leash)
-            self.load(images)
+            loading.take(self._place, names, self._environ, self._leash)
 
     def _write_config(self, ports: Mapping[str, int]) -> None:
-        (self._place.instance.root / "mark").mkdir(exist_ok=True)
+        self._place.mark.mkdir(exist_ok=True)
         self._place.config.write_text(config.render(FILE, self._place, ports), encoding="utf-8")
 
     def _clean_up(self, error: BaseException) -> None:

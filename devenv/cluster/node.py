@@ -77,7 +77,6 @@ class Node:
         return True
 
     def _is_ours(self, found: Container) -> bool:
-        mark = str(self._place.instance.root / "mark")
         mounts = {each.get("Destination"): each.get("Source") for each in found.attrs.get("Mounts", ())}
         is_named = found.labels.get(CLUSTER_LABEL) == self._place.id
-        return is_named and mounts.get(MARK) == mark
+        return is_named and mounts.get(MARK) == str(self._place.mark)

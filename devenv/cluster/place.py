@@ -48,6 +48,11 @@ class Place:
         return self.instance.root / "kind-config.yaml"
 
     @property
+    def mark(self) -> Path:
+        """What the node mounts: by it we know that it is ours, and images come in through it."""
+        return self.instance.root / "mark"
+
+    @property
     def seed(self) -> Path:
         """The sample data of the public bucket, taken out of the image of S3."""
         return self.instance.root / "seed"
