@@ -25,11 +25,6 @@ ORDER = (
         # breaks the cluster under everybody
         "integration/kind/test_cluster_survives.py",
     ),
-    ("integration/compose/test_trouble.py",),
-    ("integration/compose/test_runtime.py", "integration/compose/test_everyday.py"),
-    ("integration/process/test_crashes.py",),
-    ("integration/compose/test_by_hand.py",),
-    ("integration/compose/test_saved_images.py",),
     (
         "integration/hub/test_isolation.py",
         "integration/hub/test_notebook.py",
@@ -40,11 +35,17 @@ ORDER = (
         # stops the hub under everybody
         "integration/hub/test_strays.py",
     ),
+    ("integration/process/test_crashes.py",),
     (
         "integration/process/test_everyday.py",
         "integration/process/test_external_s3.py",
         "integration/process/test_trouble.py",
     ),
+    # by now their images are built, which CI begins with
+    ("integration/compose/test_trouble.py",),
+    ("integration/compose/test_runtime.py", "integration/compose/test_everyday.py"),
+    ("integration/compose/test_by_hand.py",),
+    ("integration/compose/test_saved_images.py",),
     ("contract/contents/test_buckets.py",),
     ("integration/hub/test_values.py",),
     ("integration/hub/test_restarts.py",),

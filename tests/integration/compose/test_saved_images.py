@@ -58,8 +58,8 @@ def _files(layer: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
 
 
 def found(archive: Path, *needles: bytes) -> set[str]:
-    pattern = re.compile(b"|".join(map(re.escape, needles)))
-    return {name for name, content in contents(archive) if pattern.search(content)}
+    # one after the other: a search for a literal is many times as fast as one for several at once
+    return {name for name, content in contents(archive) if any(needle in content for needle in needles)}
 
 
 def authorities_of_this_machine() -> list[bytes]:
