@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration.compose.building import build
 from integration.compose.conftest import without
 
 from devenv.images import bases, building, pins, sources
@@ -21,7 +22,7 @@ from devenv.images.sources import Sources
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PINS = pins.load()
-OURS = ("postgres", "s3", "jupyter")
+OURS = ("postgres", "s3", "jupyter", "minio")
 CHUNK = 8 << 20
 
 
@@ -103,7 +104,13 @@ def test_what_a_build_is_handed_is_in_no_layer_and_no_history(images: Engine, tm
         engine.run("image", "rm", "--force", reference)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.fixture(params=OURS)
+def name(request: pytest.FixtureRequest, images: Engine) -> str:
+    """An image that is there."""
+    build(request.param)
+    return str(request.param)
+
+
 def test_no_image_has_this_machines_authorities(images: Engine, tmp_path: Path, name: str) -> None:
     lines = authorities_of_this_machine()
     if not lines:
@@ -111,7 +118,6 @@ def test_no_image_has_this_machines_authorities(images: Engine, tmp_path: Path, 
     assert found(saved(images, f"habari/{name}:local", tmp_path), *lines) == set()
 
 
-@pytest.mark.parametrize("name", OURS)
 def test_no_image_is_configured_for_a_package_index(images: Engine, name: str) -> None:
     """apt, pip and npm have no settings in it; made from mirrors, even apt's own list is empty."""
     stored = images.image(f"habari/{name}:local")
@@ -130,7 +136,6 @@ def shell(docker: Engine, name: str, script: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", OURS)
 def test_no_history_tells_an_address_or_a_secret(images: Engine, name: str) -> None:
     history = images.run("image", "history", "--no-trunc", f"habari/{name}:local").stdout
     addresses = {line.split()[2] for line in sources.apt_sources(os.environ, PINS.suite).splitlines()}
