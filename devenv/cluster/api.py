@@ -191,6 +191,10 @@ class ClusterApi:
         return found
 
 
+class NoAnswerError(UnhealthyError):
+    """The API does not answer: it starts, or has too much to do."""
+
+
 class _ThereAlreadyError(UnhealthyError):
     """Somebody else made it first."""
 
@@ -211,7 +215,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (HTTPError, ApiException, OSError) as error:
-        raise UnhealthyError("the cluster's API does not answer", details=(str(error)[:300],)) from None
+        raise NoAnswerError("the cluster's API does not answer", details=(str(error)[:300],)) from None
 
 
 def _refusal(status: int, text: str) -> DevenvError:

@@ -15,10 +15,16 @@ class ClusterService(Service):
     answer_seconds = 180
 
     def answer(self, site: Site) -> str:
+        from devenv.cluster.api import NoAnswerError
+
         api = cluster_of(site).api()
-        if missing := api.is_ready():
+        try:
+            missing, version = api.is_ready(), api.version()
+        except NoAnswerError as error:
+            raise NotYet(error.what) from error
+        if missing:
             raise NotYet(missing)
-        return f"Kubernetes {api.version()}"
+        return f"Kubernetes {version}"
 
     def admin(self, site: Site, view: View) -> dict[str, str]:
         return {"KUBECONFIG": str(cluster_of(site).kubeconfig)}

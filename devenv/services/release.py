@@ -36,7 +36,12 @@ class ReleaseService(Service):
         return self.release(site).digest
 
     def answer(self, site: Site) -> str:
-        return cluster_of(site).answer()
+        from devenv.cluster.api import NoAnswerError
+
+        try:
+            return cluster_of(site).answer()
+        except NoAnswerError as error:
+            raise NotYet(error.what) from error
 
     def prove(self, site: Site) -> None:
         """A person's way in: the login page at the public address."""
