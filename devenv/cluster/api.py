@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from devenv import waiting
 from devenv.errors import DevenvError, NotRunningError, UnhealthyError, UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 SECONDS = 15
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GROUPS = {
     "deployments": "/apis/apps/v1",
     "statefulsets": "/apis/apps/v1",
@@ -177,18 +179,24 @@ class ClusterApi:
     def _client(self) -> ApiClient:
         # half a second of imports, for whoever has a cluster
         from kubernetes import config
+        from kubernetes.client import ApiClient, Configuration
         from kubernetes.config import ConfigException
 
         if not self._target.kubeconfig.is_file():
             raise NotRunningError("there is no cluster", hint="Start it with ./dev kind")
         try:
-            file, context = str(self._target.kubeconfig), self._target.context
-            found: ApiClient = config.new_client_from_config(file, context=context)  # type: ignore[no-untyped-call]
+            settings = Configuration()
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                str(self._target.kubeconfig), context=self._target.context, client_configuration=settings
+            )
         except ConfigException as error:
             raise UsageError(f"{self._target.kubeconfig} cannot be used: {error}") from None
+        if urlsplit(settings.host).hostname in _LOOPBACK:
+            # a proxy of the environment is for elsewhere, as kind and helm have it too
+            settings.proxy = None
         # one question more is cheaper than a quarter of a minute of silence
-        found.configuration.retries = 1
-        return found
+        settings.retries = 1
+        return ApiClient(settings)
 
 
 class NoAnswerError(UnhealthyError):

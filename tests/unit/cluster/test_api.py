@@ -1,0 +1,54 @@
+"""The API of a local cluster is asked directly, whatever proxy the environment names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from devenv.cluster.api import ClusterApi
+from devenv.errors import NotRunningError, UsageError
+from devenv.helm.cli import Target
+
+
+def write(file: Path, server: str) -> Target:
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+    }
+    file.write_text(yaml.safe_dump(content))
+    return Target(file, "here")
+
+
+@pytest.mark.parametrize(
+    ("server", "proxy"),
+    [("https://127.0.0.1:6443", None), ("https://cluster.example.org", "http://127.0.0.1:9")],
+    ids=["this machine", "elsewhere"],
+)
+def test_a_proxy_of_the_environment_is_for_clusters_elsewhere(
+    server: str, proxy: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    client = ClusterApi(write(tmp_path / "kubeconfig", server))._client
+
+    assert client.configuration.proxy == proxy
+
+
+def test_without_a_kubeconfig_there_is_no_cluster(tmp_path: Path) -> None:
+    with pytest.raises(NotRunningError, match="there is no cluster"):
+        ClusterApi(Target(tmp_path / "none", "here")).version()
+
+
+def test_a_context_that_the_file_does_not_have_is_named(tmp_path: Path) -> None:
+    target = write(tmp_path / "kubeconfig", "https://127.0.0.1:6443")
+
+    with pytest.raises(UsageError, match="cannot be used"):
+        ClusterApi(Target(target.kubeconfig, "elsewhere")).version()
