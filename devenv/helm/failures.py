@@ -125,6 +125,14 @@ def _owned(found: re.Match[str], release: str, details: tuple[str, ...]) -> Deve
     )
 
 
+def _immutable(found: re.Match[str], release: str, details: tuple[str, ...]) -> DevenvError:
+    return ConflictError(
+        f"{found[1]} {found[2]} of the release {release} cannot be changed in place",
+        hint=f"Remove the release first: helm uninstall {release}; people's servers and homes stay",
+        details=details[:2],
+    )
+
+
 def _context(found: re.Match[str], release: str, details: tuple[str, ...]) -> DevenvError:  # noqa: ARG001
     return UsageError(
         f"the kubeconfig has no context {found[1]!r}",
@@ -152,6 +160,7 @@ _KNOWN: tuple[tuple[str, _Make], ...] = (
     (r"cluster unreachable|connection refused|no configuration has been provided", _unreachable),
     (r"(\w+) \"([^\"]+)\" in namespace \"[^\"]*\" exists and cannot be imported", _owned),
     (r"(\w+) \"([^\"]+)\" (?:in namespace \"[^\"]*\" )?exists and cannot be imported", _owned),
+    (r"(\w+)\.[\w.]* \"([^\"]+)\" is invalid: .*field is immutable", _immutable),
     (r"failed ((?:pre|post)-(?:install|upgrade|rollback|delete))\b", _hook),
     (r"\b((?:pre|post)-(?:install|upgrade|rollback|delete)) hooks? failed", _hook),
     (r"timed out waiting|context deadline exceeded|resource .* not ready", _timed_out),

@@ -227,32 +227,36 @@ class Release:
 
     def _heal(self, history: Sequence[Revision]) -> str:
         """End what a killed helm left half done; the words of what was done."""
-        if not history:
+        if not _is_half_done(history):
             return ""
-        last = history[-1]
-        if not (last.is_pending or last.status == "uninstalling"):
-            return ""
+        was = history[-1].status
         if not self.heals:
+            verb = "rollback" if _last_good(history) else "uninstall"
             raise ConflictError(
-                f"{self.name} is {last.status} since {last.updated}: at work, or killed in the middle",
-                hint=f"When nobody is at work: helm rollback {self.name} --namespace {self.namespace}",
+                f"{self.name} is {was} since {history[-1].updated}: at work, or killed in the middle",
+                hint=f"When nobody is at work: helm {verb} {self.name} --namespace {self.namespace}",
             )
-        self._end_strays()
-        good = [each for each in history[:-1] if each.status in ("deployed", "superseded")]
-        if last.status in ("pending-upgrade", "pending-rollback") and good:
-            self.helm.rollback(self.name, good[-1].number, self.namespace)
-            return f"the release was {last.status}: back to revision {good[-1].number} first"
+        if self._end_strays():
+            # one that was asked to end has put its release in order by itself
+            history = self.helm.history(self.name, self.namespace)
+            if not _is_half_done(history):
+                return f"a helm of an earlier command was at work ({was}): it was ended"
+        good = _last_good(history)
+        if good and was != "uninstalling":
+            self.helm.rollback(self.name, good, self.namespace)
+            return f"the release was {was}: back to revision {good} first"
         self.helm.uninstall(self.name, self.namespace)
-        return f"the release was {last.status}: removed first"
+        return f"the release was {was}: removed first"
 
-    def _end_strays(self) -> None:
-        """A helm that outlived its command would go on in the middle of the next."""
+    def _end_strays(self) -> bool:
+        """End a helm that outlived its command: it would go on in the middle of the next one."""
         import signal
 
         from devenv import processes
 
-        if self.helm.mark:
-            processes.end(processes.marked(self.helm.mark), first=signal.SIGTERM, seconds=10)
+        found = processes.marked(self.helm.mark) if self.helm.mark else ()
+        processes.end(found, first=signal.SIGTERM, seconds=10)
+        return bool(found)
 
     def _require_namespace(self) -> None:
         if self.namespace == "default" or self.namespace.startswith("kube-"):
@@ -260,3 +264,13 @@ class Release:
                 f"{self.namespace} is a namespace of Kubernetes itself and no project's",
                 hint="Give the project another name in devenv.yaml",
             )
+
+
+def _is_half_done(history: Sequence[Revision]) -> bool:
+    return bool(history) and (history[-1].is_pending or history[-1].status == "uninstalling")
+
+
+def _last_good(history: Sequence[Revision]) -> int:
+    """The revision to go back to; 0 when none was ever deployed."""
+    good = [each.number for each in history[:-1] if each.status in ("deployed", "superseded")]
+    return good[-1] if good else 0

@@ -1,19 +1,21 @@
-{{/* What a selector asks for: list of the root context and the component's name. */}}
+{{/*
+What a selector asks for: list of the root context and the component's name. Those of the chart jupyterhub, because
+a Deployment's selector cannot be changed, and a release may change from one chart to the other.
+*/}}
 {{- define "test.selector" -}}
-app.kubernetes.io/name: jupyterhub
-app.kubernetes.io/instance: {{ (index . 0).Release.Name | quote }}
-app.kubernetes.io/component: {{ index . 1 }}
+app: jupyterhub
+release: {{ (index . 0).Release.Name | quote }}
+component: {{ index . 1 }}
 {{- end }}
 
-{{/* The labels of an object; app, release and component are those that the chart jupyterhub still has too. */}}
 {{- define "test.labels" -}}
 {{- $root := index . 0 -}}
 {{ include "test.selector" . }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace "+" "_") }}
-app: jupyterhub
-release: {{ $root.Release.Name | quote }}
-component: {{ index . 1 }}
+app.kubernetes.io/name: jupyterhub
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
+app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
 {{/* A text that stays as it is once it was made: the one of the Secret hub in the cluster, or a new one. */}}

@@ -221,6 +221,12 @@ FAILURES: dict[str, tuple[str, type[DevenvError], str]] = {
         ConflictError,
         "ServiceAccount hub is there already",
     ),
+    "immutable": (
+        'Error: UPGRADE FAILED: server-side apply failed for object n/hub: Deployment.apps "hub" is invalid:'
+        ' spec.selector: Invalid value: {"matchLabels":{"app":"x"}}: field is immutable',
+        ConflictError,
+        "Deployment hub of the release r cannot be changed in place",
+    ),
     "hook": (
         "Error: UPGRADE FAILED: pre-upgrade hooks failed: 1 error occurred: timed out waiting for it",
         UnhealthyError,

@@ -212,9 +212,37 @@ class TestKilled:
         monkeypatch.setattr(processes, "marked", lambda mark: (mark,))
         monkeypatch.setattr(processes, "end", lambda found, **_: ended.extend(found))
 
-        replace(release, helm=replace(release.helm, mark="malaria-1/helm")).apply()
+        done = replace(release, helm=replace(release.helm, mark="malaria-1/helm")).apply()
 
         assert ended == ["malaria-1/helm"]
+        assert "removed first" in done.healed
+
+    def test_a_helm_that_put_its_release_in_order_when_it_was_ended_leaves_nothing_to_heal(
+        self, fake: FakeHelm, release: Release, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fake.add(release.name, "deployed")
+        fake.add(release.name, "pending-upgrade")
+
+        def end(*_: object, **__: object) -> None:
+            fake.releases[release.name][-1]["status"] = "failed"
+
+        monkeypatch.setattr(processes, "marked", lambda mark: (mark,))
+        monkeypatch.setattr(processes, "end", end)
+
+        done = replace(release, helm=replace(release.helm, mark="malaria-1/helm")).apply()
+
+        assert "it was ended" in done.healed
+        assert "rollback" not in fake.verbs()
+
+    def test_an_installation_of_somebody_else_s_that_looks_killed_is_ended_by_uninstalling(
+        self, fake: FakeHelm, release: Release
+    ) -> None:
+        fake.add(release.name, "pending-install")
+
+        with pytest.raises(ConflictError) as caught:
+            replace(release, heals=False).apply()
+
+        assert "helm uninstall habari-malaria" in caught.value.hint
 
     def test_where_others_deploy_too_nothing_is_healed_unasked(
         self, fake: FakeHelm, release: Release

@@ -188,7 +188,7 @@ def test_people_s_pods_reach_what_the_values_open_and_no_other_private_address(r
     private = [(cidr, ports) for cidr, ports in blocks if cidr.startswith(("10.", "172.16", "192.168"))]
     assert private and all(ports == [53, 53] for _, ports in private)
     selector = policy["podSelector"]["matchLabels"]
-    assert selector["app.kubernetes.io/component"] == "singleuser-server"
+    assert selector["component"] == "singleuser-server"
 
 
 def container(found: dict[str, Manifest], name: str) -> Any:
