@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from devenv.values.files import Loaded
 
 DESCRIPTION = "habari"
+# What YAML 1.1 reads otherwise than JSON, or not at all; it knows no pairs of escapes for large characters.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,8 @@ class Release:
         draft = target.with_name(f".{target.name}.{os.getpid()}.new")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            json.dump(tree, handle, indent=1, ensure_ascii=False, default=str)
+            text = json.dumps(tree, indent=1, ensure_ascii=False, default=str)
+            handle.write(_NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
         draft.replace(target)
         return target
 

@@ -70,6 +70,16 @@ def test_a_file_in_the_old_form_is_handed_on_in_today_s(fake: FakeHelm, release:
     assert given[1].stat().st_mode & 0o777 == 0o600
 
 
+def test_texts_that_yaml_reads_otherwise_than_json_come_through(release: Release) -> None:
+    from devenv.values.files import load
+
+    over = {"custom": {"a\u2028b": "line\u2029 \u0085 \ufeff \x7f \U0001f600 é"}}
+
+    written = replace(release, overlay=over).write()[-1]
+
+    assert load((written,)).tree == over
+
+
 def test_production_has_no_overlay(release: Release) -> None:
     assert replace(release, overlay=None).write() == release.files
 

@@ -135,7 +135,9 @@ def test_each_document_of_a_file_is_read() -> None:
     assert [document.tree for document in parse("a: 1\n---\na: 2\n")] == [{"a": 1}, {"a": 2}]
 
 
-TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co"]), max_size=8)
+# YAML 1.1 takes the separators of lines and paragraphs (Zl, Zp) for line breaks, JSON does not.
+NO_TEXT = ["Cc", "Cs", "Cn", "Co", "Zl", "Zp"]
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=NO_TEXT), max_size=8)
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
