@@ -17,6 +17,8 @@ from devenv.s3.signed import prove
 from devenv.s3.withdrawal import withdraw
 
 pytestmark = pytest.mark.contract
+# Where there is no such API, users are made and ended by other means than ours.
+needs_iam = pytest.mark.usefixtures("iam")
 
 
 def wanted_anew(**more: Any) -> Wanted:
@@ -42,9 +44,8 @@ def proved(connection: Connection, key: KeyPair, bucket: str) -> None:
     prove(connection.endpoint_url, connection.region, key, bucket, timeout=20)
 
 
-def test_the_projects_own_go_with_all_that_is_in_them(connection: Connection) -> None:
-    wanted = wanted_anew()
-    user, s3 = provisioned(connection, wanted), admin_s3(connection)
+def fill(s3: Any, wanted: Wanted) -> None:
+    """Objects, versions of them that are gone, and an upload that nobody ended."""
     for number in range(3):
         s3.put_object(Bucket=wanted.lake, Key=f"a b/ü {number}.csv", Body=b"1")
     s3.put_bucket_versioning(Bucket=wanted.lake, VersioningConfiguration={"Status": "Enabled"})
@@ -52,6 +53,13 @@ def test_the_projects_own_go_with_all_that_is_in_them(connection: Connection) ->
     s3.delete_object(Bucket=wanted.lake, Key="a b/ü 1.csv")
     upload = s3.create_multipart_upload(Bucket=wanted.notebooks, Key="half")["UploadId"]
     s3.upload_part(Bucket=wanted.notebooks, Key="half", UploadId=upload, PartNumber=1, Body=b"x")
+
+
+@needs_iam
+def test_the_projects_own_go_with_all_that_is_in_them(connection: Connection) -> None:
+    wanted = wanted_anew()
+    user = provisioned(connection, wanted)
+    fill(admin_s3(connection), wanted)
 
     changes = withdraw(connection, wanted)
 
@@ -65,6 +73,21 @@ def test_the_projects_own_go_with_all_that_is_in_them(connection: Connection) ->
         proved(connection, user, wanted.public)
 
 
+def test_without_an_api_for_users_the_buckets_go_and_the_key_is_named(connection: Connection) -> None:
+    wanted = wanted_anew()
+    user = provisioned(connection, wanted)
+    fill(admin_s3(connection), wanted)
+
+    changes = withdraw(replace(connection, iam_endpoint_url=None, user=user), wanted)
+
+    assert f"no IAM API: the key of {wanted.user_name} is left" in changes[0]
+    assert [each.split(" deleted")[0] for each in changes[1:]] == [
+        f"bucket {wanted.lake}",
+        f"bucket {wanted.notebooks}",
+    ]
+    assert buckets_of(connection) & set(wanted.buckets) == {wanted.public}
+
+
 def test_more_objects_than_one_call_deletes_go_too(connection: Connection) -> None:
     wanted = wanted_anew()
     provisioned(connection, wanted)
@@ -75,6 +98,7 @@ def test_more_objects_than_one_call_deletes_go_too(connection: Connection) -> No
     assert f"bucket {wanted.lake} deleted, with 1003 objects" in withdraw(connection, wanted)
 
 
+@needs_iam
 def test_another_project_keeps_what_it_has_and_the_public_bucket(connection: Connection) -> None:
     first = wanted_anew()
     second = wanted_anew(public=first.public)
@@ -89,6 +113,7 @@ def test_another_project_keeps_what_it_has_and_the_public_bucket(connection: Con
     assert admin_s3(connection).get_object(Bucket=first.public, Key="shared.csv")["Body"].read() == b"1"
 
 
+@needs_iam
 def test_what_is_gone_already_is_no_trouble(connection: Connection) -> None:
     wanted = wanted_anew()
     provisioned(connection, wanted)
@@ -97,6 +122,7 @@ def test_what_is_gone_already_is_no_trouble(connection: Connection) -> None:
     assert withdraw(connection, wanted) == ()
 
 
+@needs_iam
 def test_a_withdrawn_project_can_be_made_again(connection: Connection) -> None:
     wanted = wanted_anew()
     provisioned(connection, wanted)
@@ -108,6 +134,7 @@ def test_a_withdrawn_project_can_be_made_again(connection: Connection) -> None:
         proved(connection, user, bucket)
 
 
+@needs_iam
 def test_without_an_admin_nothing_is_tried(connection: Connection) -> None:
     wanted = wanted_anew()
     user = provisioned(connection, wanted)
