@@ -117,6 +117,8 @@ class Helm:
         }
         for each in ("cache", "config", "data"):
             found[f"HELM_{each.upper()}_HOME"] = str(self.folder / each)
+        # what it learnt of a cluster's API, else below the user's own ~/.kube
+        found["KUBECACHEDIR"] = str(self.folder / "kube")
         return {**found, MARK_VARIABLE: self.mark} if self.mark else found
 
     def version(self) -> tuple[int, ...]:

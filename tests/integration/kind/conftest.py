@@ -123,7 +123,7 @@ class Project:
             person = self.visitor(name)
             page = person.sign_in()
             assert page.status == 200, page
-            person.start_server(seconds=SPAWN_SECONDS)
+            person.start_server()
             self.people[name] = person
         return self.people[name]
 
