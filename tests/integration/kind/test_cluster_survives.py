@@ -70,6 +70,8 @@ def test_a_hubs_pod_that_is_deleted_comes_back_by_itself(first: Project) -> None
         ),
         seconds=180,
     )
+    # ready is a moment before the Service knows the new pod
+    assert wait_until(lambda: first.visitor("ada").open(first.contract["HUB_URL"]).status == 200, seconds=60)
     assert first.visitor("ada").sign_in().status == 200
 
 
