@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devenv.endpoints import View
+from devenv.errors import UnhealthyError
 from devenv.services.service import Cluster, Service, Site, Stop
 from devenv.waiting import NotYet
 
@@ -15,12 +16,11 @@ class ClusterService(Service):
     answer_seconds = 180
 
     def answer(self, site: Site) -> str:
-        from devenv.cluster.api import NoAnswerError
-
         api = cluster_of(site).api()
         try:
             missing, version = api.is_ready(), api.version()
-        except NoAnswerError as error:
+        except UnhealthyError as error:
+            # it may also refuse everything, until it has read who may do what
             raise NotYet(error.what) from error
         if missing:
             raise NotYet(missing)

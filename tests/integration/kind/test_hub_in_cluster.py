@@ -141,10 +141,11 @@ def test_all_of_it_listens_on_loopback_alone(first: Project) -> None:
     assert heard <= {"127.0.0.1"}
 
 
-def test_the_users_own_kubeconfig_is_not_there_and_not_made(first: Project) -> None:
-    home = Path(first.dev.environ["HOME"])
+def test_the_users_own_kubeconfig_is_as_it_was_and_alone(first: Project) -> None:
+    theirs = Path(first.dev.environ["HOME"], ".kube")
 
-    assert not (home / ".kube").exists()
+    assert [each.name for each in theirs.iterdir()] == ["config"]
+    assert (theirs / "config").read_text() == "current-context: production\n"
     assert first.place.kubeconfig.stat().st_mode & 0o777 == 0o600
 
 
