@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from devenv.errors import DevenvError, InterruptedByUser, MissingError
 
@@ -50,6 +50,27 @@ class CommandFailedError(DevenvError):
             hint="Its last words are below",
             details=tuple(said[-12:]),
         )
+
+
+class Run(Protocol):
+    """:func:`run`, or a stand-in of the tests."""
+
+    def __call__(
+        self,
+        argv: Argv,
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
+        check: bool = True,
+    ) -> Completed: ...
+
+
+class Stream(Protocol):
+    """:func:`stream`, or a stand-in of the tests."""
+
+    def __call__(
+        self, argv: Argv, on_line: Callable[[str], None], *, env: Mapping[str, str] | None = None
+    ) -> int: ...
 
 
 class Leash:

@@ -12,7 +12,7 @@ from devenv import interrupts, project, session, state
 from devenv.cluster import slots
 from devenv.cluster.place import Place
 from devenv.endpoints import View
-from devenv.errors import ConflictError, DevenvError, MissingError, NotRunningError, UsageError
+from devenv.errors import ConflictError, DevenvError, NotRunningError, UsageError
 from devenv.project import Project
 from devenv.report import Reporter
 from devenv.runtimes.runtime import Phase
@@ -82,12 +82,7 @@ def _require_servers(opened: Session) -> None:
 
 
 def _require_stopped(opened: Session) -> None:
-    try:
-        running = [each.name for each in opened.own_services if opened.condition(each).phase is Phase.RUNNING]
-    except MissingError:
-        # no engine, so nothing runs in one
-        return
-    if running:
+    if running := opened.running():
         raise ConflictError(
             f"{', '.join(running)} of {opened.instance.id} run",
             hint=f"./dev down --instance {opened.instance.name}, then try again",

@@ -182,9 +182,11 @@ class Session:
     @cached_property
     def place(self) -> Place | None:
         """Where the cluster of this checkout is kept, when this instance is on one."""
+        if self.choice.runtime != "kind":
+            return None
         from devenv.cluster.place import Place
 
-        return Place.of(self.instance) if self.choice.runtime == "kind" else None
+        return Place.of(self.instance)
 
     @property
     def locked(self) -> tuple[Instance, ...]:
@@ -327,6 +329,13 @@ class Session:
     def condition(self, service: Service) -> Condition:
         return self.runtime.condition(service)
 
+    def running(self) -> list[str]:
+        """The names of those of its services that run; without an engine nothing runs in one."""
+        try:
+            return [s.name for s in self.own_services if self.condition(s).phase is Phase.RUNNING]
+        except MissingError:
+            return []
+
     def notices(self) -> tuple[str, ...]:
         """What provisioning found different and left alone."""
         return tuple(notice for service in self.services for notice in service.notices)
@@ -354,12 +363,7 @@ class Session:
         if before == self.choice.runtime:
             return
         other = dataclasses.replace(self, asked_level=None, asked_runtime=before)
-        try:
-            running = [s.name for s in other.own_services if other.condition(s).phase is Phase.RUNNING]
-        except MissingError:
-            # no engine, so nothing runs in one
-            return
-        if running:
+        if running := other.running():
             raise ConflictError(
                 f"{', '.join(running)} of {self.instance.id} run by the runtime {before}",
                 hint=f"./dev down first; its data stay, and {self.choice.runtime} has data of its own",

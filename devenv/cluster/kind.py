@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from devenv import commands
 from devenv.cluster import trouble
 from devenv.cluster.place import Place
-from devenv.commands import Argv, Completed
+from devenv.commands import Argv, Run, Stream
 from devenv.errors import MissingError
 from devenv.state import MARK_VARIABLE
 
@@ -27,22 +26,6 @@ INSTALL = (
 )
 # What the user's shell may say about kind and clusters.
 _FOREIGN = re.compile(r"KIND_\w+|KUBECONFIG")
-
-
-class Run(Protocol):
-    """:func:`devenv.commands.run`, or a stand-in of the tests."""
-
-    def __call__(
-        self, argv: Argv, *, env: Mapping[str, str] | None = None, timeout: float = 60, check: bool = True
-    ) -> Completed: ...
-
-
-class Stream(Protocol):
-    """:func:`devenv.commands.stream`, or a stand-in of the tests."""
-
-    def __call__(
-        self, argv: Argv, on_line: Callable[[str], None], *, env: Mapping[str, str] | None = None
-    ) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from devenv import commands
-from devenv.commands import Argv, Completed
+from devenv.commands import Completed, Run, Stream
 from devenv.errors import MissingError
 from devenv.helm import failures
 from devenv.state import MARK_VARIABLE
@@ -35,27 +34,6 @@ _KEPT = frozenset(("HELM_REGISTRY_CONFIG",))
 _DRIVER = frozenset(("HELM_DRIVER", "HELM_DRIVER_SQL_CONNECTION_STRING"))
 # Every one by name: with none of them Helm 3 shows two and Helm 4 all.
 _STATES = ("--deployed", "--failed", "--pending", "--superseded", "--uninstalling", "--uninstalled")
-
-
-class Run(Protocol):
-    """:func:`devenv.commands.run`, or a stand-in of the tests."""
-
-    def __call__(
-        self,
-        argv: Argv,
-        *,
-        env: Mapping[str, str] | None = None,
-        timeout: float = 60,
-        check: bool = True,
-    ) -> Completed: ...
-
-
-class Stream(Protocol):
-    """:func:`devenv.commands.stream`, or a stand-in of the tests."""
-
-    def __call__(
-        self, argv: Argv, on_line: Callable[[str], None], *, env: Mapping[str, str] | None = None
-    ) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,18 @@ class HubService(Service):
         return f"JupyterHub {(reply.json() or {}).get('version', '')}"
 
     def prove(self, site: Site) -> None:
-        """A person's way in: the login page, by the proxy, at the public name."""
-        path = f"{hub_settings.base_url(site)}hub/login"
-        endpoint = site.endpoint("proxy", View.HOST)
-        reply = asking.get(endpoint, path, {"Host": hub_settings.public_host(site)})
-        if reply.status in (404, 502, 503):
-            raise NotYet(f"the proxy answered {reply.status} for {path}")
-        if reply.status not in (200, 302):
-            raise UnhealthyError(f"the hub's login page answered {reply.status}")
+        prove_login_page(site)
 
     def admin(self, site: Site, view: View) -> dict[str, str]:
         return {"HUB_URL": hub_settings.public_url(site)}
+
+
+def prove_login_page(site: Site) -> None:
+    """A person's way in, by the proxy, at the public name. Raises NotYet or UnhealthyError."""
+    path = f"{hub_settings.base_url(site)}hub/login"
+    endpoint = site.endpoint("proxy", View.HOST)
+    reply = asking.get(endpoint, path, {"Host": hub_settings.public_host(site)})
+    if reply.status in (404, 502, 503):
+        raise NotYet(f"the proxy answered {reply.status} for {path}")
+    if reply.status not in (200, 302):
+        raise UnhealthyError(f"the hub's login page answered {reply.status}")

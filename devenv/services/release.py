@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devenv.endpoints import View
-from devenv.errors import UnhealthyError
-from devenv.services import asking, hub_settings
+from devenv.services import hub_settings
 from devenv.services.cluster import cluster_of
+from devenv.services.hub import prove_login_page
 from devenv.services.service import Service, Site
 from devenv.waiting import NotYet
 
@@ -44,14 +44,7 @@ class ReleaseService(Service):
             raise NotYet(error.what) from error
 
     def prove(self, site: Site) -> None:
-        """A person's way in: the login page at the public address."""
-        path = f"{hub_settings.wanted_base_url(site)}hub/login"
-        endpoint = site.endpoint("proxy", View.HOST)
-        reply = asking.get(endpoint, path, {"Host": hub_settings.public_host(site)})
-        if reply.status in (404, 502, 503):
-            raise NotYet(f"the proxy answered {reply.status} for {path}")
-        if reply.status not in (200, 302):
-            raise UnhealthyError(f"the hub's login page answered {reply.status}")
+        prove_login_page(site)
 
     def admin(self, site: Site, view: View) -> dict[str, str]:
         return {"HUB_URL": hub_settings.public_url(site)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,7 +21,7 @@ from devenv.errors import (
 )
 from devenv.notebooks import CellRan, Executed
 from devenv.report import Progress
-from devenv.runtimes import ports
+from devenv.runtimes import following, ports
 from devenv.runtimes.compose import notebook
 from devenv.runtimes.compose import project as compose
 from devenv.runtimes.runtime import Condition, Phase
@@ -168,23 +166,9 @@ class ComposeRuntime:
         return ()
 
     def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-        lines: queue.Queue[tuple[str, str] | None] = queue.Queue()
-
-        def read(service: str) -> None:
-            with contextlib.suppress(OSError):
-                for line in self._engine.follow(self._instance.id, compose.NAMES[service]):
-                    lines.put((service, line))
-            lines.put(None)
-
-        for service in services:
-            threading.Thread(target=read, args=(service,), daemon=True).start()
-        ended = 0
-        while ended < len(services):
-            found = lines.get()
-            if found is None:
-                ended += 1
-            else:
-                yield found
+        return following.together(
+            services, lambda service: self._engine.follow(self._instance.id, compose.NAMES[service])
+        )
 
     def run_notebook(
         self,

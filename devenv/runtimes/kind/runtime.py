@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import queue
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +29,7 @@ from devenv.helm.cli import Helm
 from devenv.images.engine import Engine as Images
 from devenv.notebooks import CellRan, Executed
 from devenv.report import Progress
-from devenv.runtimes import ports
+from devenv.runtimes import following, ports
 from devenv.runtimes.kind import node_image
 from devenv.runtimes.kind.beside import GITHUB, SHARED, Beside
 from devenv.runtimes.runtime import Condition, Phase
@@ -407,23 +406,7 @@ class KindRuntime:
         return tuple(self._notices) if service == RELEASE else ()
 
     def follow(self, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-        lines: queue.Queue[tuple[str, str] | None] = queue.Queue()
-
-        def read(service: str) -> None:
-            with contextlib.suppress(OSError, DevenvError):
-                for line in self._follow(service):
-                    lines.put((service, line))
-            lines.put(None)
-
-        for service in services:
-            threading.Thread(target=read, args=(service,), daemon=True).start()
-        ended = 0
-        while ended < len(services):
-            found = lines.get()
-            if found is None:
-                ended += 1
-            else:
-                yield found
+        return following.together(services, self._follow)
 
     def _follow(self, service: str) -> Iterator[str]:
         if service == RELEASE:
