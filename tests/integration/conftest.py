@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from contract.contents.browser import Browser, find_program
 from integration.driving import Dev, free_ports, furnish, needed_environments
 
 from devenv import environments, state
@@ -141,3 +142,21 @@ def shared(data_root: Path, environ: Mapping[str, str]) -> Iterator[Dev]:
         yield dev
     finally:
         dev.destroy()
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    found = find_program()
+    if found is None:
+        why = "no chromium on this machine: the sign-in in a browser is NOT tested"
+        if "browser" in os.environ.get("DEVENV_REQUIRE", "").split(","):
+            pytest.fail(why)
+        pytest.skip(why)
+    return found
+
+
+@pytest.fixture
+def browser(program: str, tmp_path: Path) -> Iterator[Browser]:
+    made = Browser(program, tmp_path / "browser")
+    yield made
+    made.close()

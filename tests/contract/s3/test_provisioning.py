@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contract.s3.killing import KilledError, dying
 from contract.s3.providers import make_provider
 from contract.s3.world import World
 from devenv.errors import MissingError, UnhealthyError
@@ -62,10 +63,6 @@ def test_everything_is_made_once(connection: Connection) -> None:
     assert (second.user, second.changes, second.notices) == (first.user, (), ())
 
 
-class KilledError(BaseException):
-    """As sudden as a kill -9: nothing that catches an Exception catches it."""
-
-
 @needs_iam
 def test_a_run_killed_at_any_step_is_finished_by_the_next(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
@@ -73,19 +70,7 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next(
     real_client = module.client
     for step in itertools.count():
         wanted, kept = wanted_anew(seed=(Seed("a.csv", b"1"),)), []
-        left = itertools.count(step, -1)
-
-        def killed_client(*arguments: Any, left: Any = left) -> Any:
-            made = real_client(*arguments)
-
-            def after(**_event: Any) -> None:
-                if next(left) == 0:
-                    raise KilledError
-
-            made.meta.events.register("response-received", after)
-            return made
-
-        monkeypatch.setattr(module, "client", killed_client)
+        monkeypatch.setattr(module, "client", dying(real_client, step))
         try:
             provision(connection, wanted, keep=kept.append)
             finished = True

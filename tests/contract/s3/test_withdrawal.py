@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contract.s3.killing import KilledError, dying
 from devenv.errors import MissingError, UnhealthyError
 from devenv.s3 import withdrawal as module
 from devenv.s3.provider import Connection, KeyPair
@@ -144,10 +145,6 @@ def test_without_an_admin_nothing_is_tried(connection: Connection) -> None:
     proved(connection, user, wanted.lake)
 
 
-class KilledError(BaseException):
-    """As sudden as a kill -9: nothing that catches an Exception catches it."""
-
-
 def test_a_withdrawal_killed_at_any_step_is_finished_by_the_next(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,19 +152,7 @@ def test_a_withdrawal_killed_at_any_step_is_finished_by_the_next(
         wanted = wanted_anew()
         provisioned(connection, wanted)
         admin_s3(connection).put_object(Bucket=wanted.lake, Key="a.csv", Body=b"1")
-        left = itertools.count(step, -1)
-
-        def killed_client(*arguments: Any, left: Any = left) -> Any:
-            made = client(*arguments)
-
-            def after(**_event: Any) -> None:
-                if next(left) == 0:
-                    raise KilledError
-
-            made.meta.events.register("response-received", after)
-            return made
-
-        monkeypatch.setattr(module, "client", killed_client)
+        monkeypatch.setattr(module, "client", dying(client, step))
         try:
             withdraw(connection, wanted)
             finished = True

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from contract.contents.browser import Browser, find_program
+from contract.contents.browser import Browser
 from integration.hub.conftest import Hub
 
 from devenv.endpoints import PUBLIC_PORT
@@ -18,24 +18,6 @@ from devenv.endpoints import PUBLIC_PORT
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 # where pictures of each step are kept, if anywhere
 PICTURES = os.environ.get("DEVENV_TEST_PICTURES")
-
-
-@pytest.fixture(scope="module")
-def program() -> str:
-    found = find_program()
-    if found is None:
-        why = "no chromium on this machine: the sign-in in a browser is NOT tested"
-        if "browser" in os.environ.get("DEVENV_REQUIRE", "").split(","):
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
-
-
-@pytest.fixture
-def browser(program: str, tmp_path: Path) -> Iterator[Browser]:
-    made = Browser(program, tmp_path / "browser")
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from integration.driving import CHECKOUT, Dev, by_name
-from integration.hub.person import Person
+from integration.hub.conftest import Hub
 
 from devenv import report
 from devenv.cluster.api import ClusterApi
@@ -87,16 +86,10 @@ def chart(request: pytest.FixtureRequest) -> Path:
 
 
 @dataclass
-class Project:
+class Project(Hub):
     """A project on the cluster, and people at its hub."""
 
-    dev: Dev
-    file: Path
-    people: dict[str, Person] = field(default_factory=dict)
-
-    @cached_property
-    def contract(self) -> dict[str, str]:
-        return self.dev.contract(admin=True)
+    file: Path = field(kw_only=True)
 
     @property
     def place(self) -> Place:
@@ -113,20 +106,6 @@ class Project:
         )
         return by_name(said.json()) if said.code == 0 else {}
 
-    def visitor(self, name: str) -> Person:
-        """Somebody at a browser of their own, not signed in."""
-        return Person(hub=self.contract["HUB_URL"], link=self.contract["HUB_SIGN_IN_URL"], name=name)
-
-    def user(self, name: str) -> Person:
-        """Somebody who is signed in and has a pod; the same one each time."""
-        if name not in self.people:
-            person = self.visitor(name)
-            page = person.sign_in()
-            assert page.status == 200, page
-            person.start_server()
-            self.people[name] = person
-        return self.people[name]
-
     def pods(self, component: str = "") -> list[Mapping[str, Any]]:
         found = self.api.things("pods", self.dev.name)
         return [pod for pod in found if component in ("", pod["metadata"]["labels"].get("component"))]
@@ -137,6 +116,18 @@ class Project:
         labels = (f"com.docker.compose.project={project}", f"com.docker.compose.service={service}")
         words = [word for label in labels for word in ("--filter", f"label={label}")]
         return docker_cli("ps", "--all", "--quiet", *words)
+
+
+# For a notebook: whether a connection comes about.
+REACH = """
+import json, socket
+def reach(host, port):
+    try:
+        socket.create_connection((host, port), timeout=4).close()
+    except OSError as error:
+        return type(error).__name__
+    return "open"
+"""
 
 
 def docker_cli(*words: str) -> str:
@@ -180,7 +171,7 @@ def first(
 ) -> Iterator[Project]:
     """The project that runs all the while; a test that breaks it heals it again."""
     folder = tmp_path_factory.mktemp("first")
-    made = Project(Dev("first", data_root, clustered), write_project(folder, "first"))
+    made = Project(Dev("first", data_root, clustered), file=write_project(folder, "first"))
     try:
         made.kind()
         yield made
@@ -197,7 +188,7 @@ def second(
 ) -> Project:
     """Another project beside the first, on the same cluster."""
     folder = tmp_path_factory.mktemp("second")
-    made = Project(Dev("second", data_root, clustered), write_project(folder, "second"))
+    made = Project(Dev("second", data_root, clustered), file=write_project(folder, "second"))
     made.kind()
     return made
 

@@ -158,7 +158,8 @@ def test_a_kind_that_is_killed_in_the_middle_is_healed_by_the_next(
 ) -> None:
     root = tmp_path / "data"
     made = Project(
-        Dev("killed", root, {**clustered, "HABARI_DATA_ROOT": str(root)}), write_project(tmp_path, "killed")
+        Dev("killed", root, {**clustered, "HABARI_DATA_ROOT": str(root)}),
+        file=write_project(tmp_path, "killed"),
     )
     place = made.place
     try:
@@ -182,7 +183,8 @@ def test_a_cluster_of_our_name_that_somebody_else_made_is_left_alone(
 ) -> None:
     root = tmp_path / "data"
     made = Project(
-        Dev("lonely", root, {**clustered, "HABARI_DATA_ROOT": str(root)}), write_project(tmp_path, "lonely")
+        Dev("lonely", root, {**clustered, "HABARI_DATA_ROOT": str(root)}),
+        file=write_project(tmp_path, "lonely"),
     )
     node = made.place.node
     docker_cli("create", "--name", node, "--entrypoint", "sleep", "habari/s3:local", "infinity")

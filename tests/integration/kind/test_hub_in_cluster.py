@@ -5,30 +5,17 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from contract.contents.browser import Browser, find_program
+from contract.contents.browser import Browser
+from integration.hub.test_browser import sign_in
 from integration.hub.test_notebook import CONTRACT
-from integration.kind.conftest import SPAWN_SECONDS, Project, docker_cli
+from integration.kind.conftest import REACH, SPAWN_SECONDS, Project, docker_cli
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 PICTURES = os.environ.get("DEVENV_TEST_PICTURES")
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    program = find_program()
-    if program is None:
-        why = "no chromium on this machine: the sign-in in a browser is NOT tested"
-        if "browser" in os.environ.get("DEVENV_REQUIRE", "").split(","):
-            pytest.fail(why)
-        pytest.skip(why)
-    made = Browser(program, tmp_path / "browser")
-    yield made
-    made.close()
 
 
 def test_everything_is_ready_and_says_what_it_is(first: Project) -> None:
@@ -87,17 +74,8 @@ def test_what_pods_are_told_is_what_env_says_for_them(first: Project) -> None:
 
 
 def test_pods_reach_the_servers_ports_and_no_others_beside_the_cluster(first: Project) -> None:
-    code = """
-import json, os, socket
-def reach(host, port):
-    try:
-        socket.create_connection((host, port), timeout=4).close()
-    except OSError as error:
-        return type(error).__name__
-    return "open"
-print(json.dumps({f"{h}:{p}": reach(h, p) for h, p in
-    [("s3", 9000), ("explore-db", 5432), ("github", 8090)]}))
-"""
+    places = [("s3", 9000), ("explore-db", 5432), ("github", 8090)]
+    code = f'{REACH}print(json.dumps({{f"{{h}}:{{p}}": reach(h, p) for h, p in {places}}}))'
     with first.user("ada").kernel() as kernel:
         found = kernel.call(code)
 
@@ -106,11 +84,7 @@ print(json.dumps({f"{h}:{p}": reach(h, p) for h, p in
 
 
 def test_a_person_signs_in_and_opens_lab_in_a_browser(browser: Browser, first: Project) -> None:
-    browser.open(first.contract["HUB_SIGN_IN_URL"])
-    browser.wait("document.querySelector('#login-main .btn-jupyter, .service-login a') !== null", 60)
-    browser.click(".service-login a")
-    browser.wait("document.querySelectorAll('button.person').length", 60)
-    browser.run("document.querySelector('button.person[value=grace]').click()")
+    sign_in(browser, first, "grace")
     browser.wait("location.pathname.startsWith('/user/grace/lab')", SPAWN_SECONDS)
     browser.wait("document.body.innerText.includes('lake')", 120)
     if PICTURES:

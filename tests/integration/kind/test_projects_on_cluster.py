@@ -84,7 +84,7 @@ def test_a_project_that_is_made_runs_and_is_deleted_without_a_trace(
     content["singleuser"] |= {"memory": {"guarantee": "128M"}, "cpu": {"guarantee": 0.05}}
     values.write_text(yaml.safe_dump(content))
 
-    third = Project(Dev(NAME, data_root, clustered), tmp_path / "devenv.yaml")
+    third = Project(Dev(NAME, data_root, clustered), file=tmp_path / "devenv.yaml")
     services = third.kind()
 
     assert {each["state"] for each in services.values()} == {"ready"}

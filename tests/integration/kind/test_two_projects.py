@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import boto3
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
-from integration.kind.conftest import Project
+from integration.kind.conftest import REACH, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -77,16 +75,7 @@ def test_a_pod_does_not_reach_the_other_projects_pods(first: Project, second: Pr
         for pod in second.pods(component)
     }
     assert len(targets) == 2
-    code = f"""
-import json, socket
-def reach(host, port):
-    try:
-        socket.create_connection((host, port), timeout=4).close()
-    except OSError as error:
-        return type(error).__name__
-    return "open"
-print(json.dumps({{name: reach(*place) for name, place in {json.dumps(targets)}.items()}}))
-"""
+    code = f"{REACH}print(json.dumps({{name: reach(*place) for name, place in {targets}.items()}}))"
     with person.kernel() as kernel:
         found = kernel.call(code)
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.values.cluster_local import LOCAL as CLUSTER
 
 from devenv.errors import UsageError
 from devenv.helm import chart, fit
@@ -18,27 +20,14 @@ from devenv.helm.cli import Helm, Target
 from devenv.helm.fit import Manifest
 from devenv.helm.release import Release
 from devenv.values.files import load
-from devenv.values.local import Local
 from devenv.values.overlay import overlay
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 NAMED = os.environ.get(chart.VARIABLE)
 CHARTS = {"test chart": CHECKOUT / "tests" / "chart", "named chart": Path(NAMED) if NAMED else None}
 NEW = tuple(CHECKOUT / "jupyter" / name for name in ("shared_config.yaml", "sample_project_config.yaml"))
-LOCAL = Local(
-    hub_db_url="postgresql://habari_hub:hidden-1@hub-db:5432/habari_hub",
-    callback_url="http://localhost:8001/hub/oauth_callback",
-    public_url="http://localhost:8001/",
-    github_url="http://github:8090",
-    authorize_url="http://127.0.0.1:8090/login/oauth/authorize",
-    client_secret="hidden-2",
-    contract={"AWS_SECRET_ACCESS_KEY": "hidden-3", "AWS_ENDPOINT_URL": "http://s3:9000"},
-    cluster_cidr="172.18.0.0/16",
-    ports=(5432, 9000),
-    hub_ports=(5432, 8090),
-    node_port=30081,
-    images={"hub": ("habari/hub", "0.3"), "proxy": ("habari/proxy", "0.2")},
-)
+# the chart's own image for people's pods stays
+LOCAL = replace(CLUSTER, images={name: CLUSTER.images[name] for name in ("hub", "proxy")})
 OLD = """
 auth:
   type: github
