@@ -22,7 +22,7 @@ from devenv.images.sources import Sources
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PINS = pins.load()
-OURS = ("postgres", "s3", "jupyter", "minio")
+OURS = ("postgres", "s3", "jupyter", "github", "hub", "proxy", "minio")
 CHUNK = 8 << 20
 
 
