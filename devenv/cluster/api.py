@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ _GROUPS = {
 }
 _OF_CLUSTER = ("namespaces", "nodes", "persistentvolumes", "storageclasses")
 _OWNER = "habari-devenv"
+_DNS_CONFIG = "/api/v1/namespaces/kube-system/configmaps/coredns"
+_CACHE = re.compile(r"^(\s*cache )\d+", re.MULTILINE)
 
 
 class ClusterApi:
@@ -119,6 +122,20 @@ class ClusterApi:
         if found["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") != _OWNER:
             raise UnhealthyError(f"the Service {name} of the namespace {namespace} is somebody else's")
         self._call("PATCH", f"{where}/{name}", body={"spec": spec})
+        return True
+
+    def forget_aliases_soon(self) -> bool:
+        """Have the cluster's DNS ask anew after a second where an alias leads; False when it does already.
+
+        A server beside the cluster that starts anew may have another address. Docker's DNS knows it at once
+        and the cluster's remembers the old one for half a minute. https://coredns.io/plugins/cache/
+        """
+        found = self._call("GET", _DNS_CONFIG)
+        old = found["data"]["Corefile"]
+        new = _CACHE.sub(r"\g<1>1", old)
+        if new == old:
+            return False
+        self._call("PATCH", _DNS_CONFIG, body={"data": {"Corefile": new}})
         return True
 
     def delete_namespace(self, name: str, *, seconds: float) -> bool:

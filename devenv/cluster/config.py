@@ -15,6 +15,8 @@ from devenv.errors import UsageError
 
 # The state folder inside the node: what shows that the node is ours.
 MARK = "/habari"
+# https://kind.sigs.k8s.io/docs/user/configuration/#service-subnet
+_SERVICES = "10.96.0.0/16"
 
 
 def render(file: Path, place: Place, ports: Mapping[str, int]) -> str:
@@ -42,6 +44,14 @@ def render(file: Path, place: Place, ports: Mapping[str, int]) -> str:
     nodes[0]["extraMounts"] = [*(nodes[0].get("extraMounts") or ()), mark]
     networking = {**(content.get("networking") or {}), "apiServerAddress": "127.0.0.1"}
     return str(yaml.safe_dump({**content, "name": place.id, "networking": networking}, sort_keys=False))
+
+
+def service_subnet(file: Path) -> str:
+    """The range of the Services' addresses of a cluster that was made with ``file``."""
+    import yaml
+
+    networking = yaml.safe_load(file.read_text(encoding="utf-8")).get("networking") or {}
+    return str(networking.get("serviceSubnet") or _SERVICES)
 
 
 def _by_node_port(node: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

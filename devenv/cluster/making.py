@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from devenv.cluster import config, loading
+from devenv.cluster import config, loading, service_addresses
 from devenv.cluster.kind import Kind
 from devenv.cluster.node import Node
 from devenv.cluster.place import Place
@@ -40,11 +40,12 @@ class Making:
         What a killed attempt left is removed first. A failed one leaves the node's logs and no cluster.
         """
         if self._node.is_whole():
-            if self._node.is_running():
-                return False
-            tell("starting its node again")
-            self._node.start()
-            return True
+            runs = self._node.is_running()
+            if not runs:
+                tell("starting its node again")
+                self._node.start()
+            self._keep_in()
+            return not runs
         if self._node.container() is not None:
             tell("removing half a cluster of an earlier attempt")
             self._kind.delete()
@@ -57,6 +58,7 @@ class Making:
                 except BaseException:
                     self._leash.pull()
                     raise
+                self._keep_in()
                 tell("taking images")
                 loaded.result()
         except BaseException as error:
@@ -78,6 +80,11 @@ class Making:
             loading.save(self._place, names, self._environ, self._leash)
             loading.wait_for_store(self._place.node, self._environ, self._leash)
             loading.take(self._place, names, self._environ, self._leash)
+
+    def _keep_in(self) -> None:
+        # asked each time: the engine may have started the node again without us
+        subnet = config.service_subnet(self._place.config)
+        service_addresses.keep_in(self._place.node, subnet, self._environ)
 
     def _write_config(self, ports: Mapping[str, int]) -> None:
         self._place.mark.mkdir(exist_ok=True)

@@ -226,6 +226,7 @@ class KindRuntime:
         checked = release.check(kubernetes=self.api.version(), served=self.api.served())
         self._notices = [*checked.warnings, *self._about_images()]
         self.api.ensure_namespace(namespace)
+        self.api.forget_aliases_soon()
         for name, port in ALIASES.items():
             self.api.ensure_alias(namespace, name, self._beside.host_of(name), port)
         self._progress(RELEASE, "starting", f"helm upgrade {release.name}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -52,3 +54,31 @@ def test_a_context_that_the_file_does_not_have_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="cannot be used"):
         ClusterApi(Target(target.kubeconfig, "elsewhere")).version()
+
+
+COREFILE = """.:53 {
+    forward . /etc/resolv.conf
+    cache 30 {
+       disable success cluster.local
+    }
+    reload
+}
+"""
+
+
+def test_the_clusters_dns_is_told_once_to_ask_anew_after_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ClusterApi(Target(tmp_path / "none", "here"))
+    kept = {"Corefile": COREFILE}
+
+    def play(method: str, path: str, *, body: Mapping[str, Any] | None = None) -> Any:
+        assert path == "/api/v1/namespaces/kube-system/configmaps/coredns"
+        if method == "PATCH" and body:
+            kept.update(body["data"])
+        return {"data": dict(kept)}
+
+    monkeypatch.setattr(api, "_call", play)
+
+    assert [api.forget_aliases_soon(), api.forget_aliases_soon()] == [True, False]
+    assert kept["Corefile"] == COREFILE.replace("cache 30", "cache 1")

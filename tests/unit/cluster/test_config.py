@@ -74,3 +74,21 @@ def test_a_file_that_cannot_serve_is_named_with_what_is_wrong(
 
     with pytest.raises(UsageError, match=said):
         config.render(file, place, PORTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "subnet"),
+    [
+        ("kind: Cluster\n", "10.96.0.0/16"),
+        ("networking: {apiServerAddress: 127.0.0.1}\n", "10.96.0.0/16"),
+        ("networking: {serviceSubnet: 10.112.0.0/12}\n", "10.112.0.0/12"),
+    ],
+    ids=["nothing said", "other things said", "a range of its own"],
+)
+def test_the_range_of_services_is_kinds_own_unless_the_file_says_another(
+    text: str, subnet: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "kind-config.yaml"
+    file.write_text(text)
+
+    assert config.service_subnet(file) == subnet

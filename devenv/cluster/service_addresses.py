@@ -1,0 +1,31 @@
+"""Addresses of Services end in the node, also those that nothing serves at the moment.
+
+kube-proxy replaces the rules of a Service in two steps when its pod is replaced. What is sent to the Service
+between them goes on as it is: out of the node, to whoever has that address. The hub's proxy keeps such a
+connection and goes on asking a stranger. What is dropped is sent again a second later, and gets to the pod.
+https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-iptables
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from devenv import commands
+from devenv.errors import UnhealthyError
+
+# Behind the tables of kube-proxy and of the network policies, which leave this one alone.
+_RULE = """
+rule="POSTROUTING -d $1 -j DROP"
+iptables -w -t mangle -C $rule 2>/dev/null || iptables -w -t mangle -A $rule
+"""
+
+
+def keep_in(node: str, subnet: str, environ: Mapping[str, str]) -> None:
+    """Have the running ``node`` drop what would leave it for ``subnet``; a node that starts anew forgets it.
+
+    Raises UnhealthyError with the node's words.
+    """
+    argv = ("docker", "exec", node, "sh", "-c", _RULE, "sh", subnet)
+    done = commands.run(argv, env=environ, check=False)
+    if done.code:
+        raise UnhealthyError("the node did not take a rule of its network", details=(done.stderr.strip(),))
