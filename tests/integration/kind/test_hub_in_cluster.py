@@ -83,6 +83,13 @@ def test_pods_reach_the_servers_ports_and_no_others_beside_the_cluster(first: Pr
     assert found["github:8090"] != "open"
 
 
+def test_what_a_pod_sends_to_a_service_that_nothing_serves_stays_in_the_node(first: Project) -> None:
+    with first.user("ada").kernel() as kernel:
+        code = f'{REACH}print(json.dumps(reach("10.96.250.250", 80)))'
+
+        assert kernel.call(code) == "TimeoutError"
+
+
 def test_a_person_signs_in_and_opens_lab_in_a_browser(browser: Browser, first: Project) -> None:
     sign_in(browser, first, "grace")
     browser.wait("location.pathname.startsWith('/user/grace/lab')", SPAWN_SECONDS)
