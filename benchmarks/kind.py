@@ -63,7 +63,7 @@ class Hand:
             "HABARI_EXPLORE_DB_PORT": str(ports[1]),
             "HABARI_PORTS_S3": str(ports[2]),
             "HABARI_PORTS_GITHUB": str(ports[3]),
-            **{f"HABARI_{name}": "by-hand-by-hand-by-hand" for name in SECRETS},
+            **{f"HABARI_{name}": "byhand" * 4 for name in SECRETS},
         }
 
     def start(self) -> None:
