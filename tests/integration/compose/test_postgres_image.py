@@ -33,6 +33,7 @@ __all__ = [
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 IMAGE = "habari/postgres:local"
+NAMED = ("postgres", "-c", f"cluster_name={NAME}")
 
 
 class Server:
@@ -65,8 +66,7 @@ class Server:
 
 @pytest.fixture
 def server(images: Engine) -> Iterator[Server]:
-    words = ("postgres", "-c", f"cluster_name={NAME}")
-    with container(images, IMAGE, 5432, {"POSTGRES_PASSWORD": ADMIN}, *words) as made:
+    with container(images, IMAGE, 5432, {"POSTGRES_PASSWORD": ADMIN}, *NAMED) as made:
         yield Server(made)
 
 
@@ -83,3 +83,15 @@ def test_what_killed_tests_have_left_is_removed_and_what_runs_is_left(images: En
         bindings = ours.get_wrapped_container().attrs["HostConfig"]["PortBindings"]["5432/tcp"]
         assert {each["HostIp"] for each in bindings} == {"127.0.0.1"}
         assert images.run("inspect", str(ours.get_wrapped_container().id)).code == 0
+
+
+@pytest.mark.parametrize(("password", "code"), [("", 0), ("wrong", 2)], ids=["its own password", "another"])
+def test_a_server_for_several_projects_is_healthy_by_its_administrators_word(
+    images: Engine, password: str, code: int
+) -> None:
+    with container(images, IMAGE, 5432, {"POSTGRES_PASSWORD": ADMIN}, *NAMED) as made:
+        Server(made)
+        name = str(made.get_wrapped_container().id)
+        given = ("--env", f"POSTGRES_PASSWORD={password}") if password else ()
+
+        assert images.run("exec", *given, name, "usable").code == code
