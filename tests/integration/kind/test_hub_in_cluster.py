@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from contract.contents.browser import Browser
+from integration.driving import wait_until
 from integration.hub.test_browser import sign_in
 from integration.hub.test_notebook import CONTRACT
 from integration.kind.conftest import REACH, SPAWN_SECONDS, Project, docker_cli
@@ -62,6 +63,13 @@ def test_the_public_bucket_has_the_sample_data(first: Project) -> None:
     )
     with first.user("ada").kernel() as kernel:
         assert "gapminder/gapminder.csv" in kernel.call(code)
+
+
+@pytest.mark.parametrize("service", ["hub-db", "explore-db", "github"])
+def test_docker_calls_a_server_beside_the_cluster_healthy(first: Project, service: str) -> None:
+    asked = ("inspect", "--format", "{{.State.Health.Status}}", first.container(service))
+
+    assert wait_until(lambda: docker_cli(*asked) == "healthy", seconds=60)
 
 
 def test_what_pods_are_told_is_what_env_says_for_them(first: Project) -> None:
