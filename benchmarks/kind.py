@@ -117,7 +117,7 @@ class Hand:
             spec = {"type": "ExternalName", "externalName": host, "ports": [{"port": port}]}
             metadata = {"name": name, "namespace": NAME}
             things.append({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})  # type: ignore[dict-item]
-        return "\n---\n".join(map(json.dumps, things))
+        return json.dumps({"apiVersion": "v1", "kind": "List", "items": things})
 
     def _compose(self, files: tuple[str, ...], *words: str) -> None:
         named = [word for file in files for word in ("--file", CHECKOUT / file)]
