@@ -33,6 +33,7 @@ _GROUPS = {
 }
 _OF_CLUSTER = ("namespaces", "nodes", "persistentvolumes", "storageclasses")
 _OWNER = "habari-devenv"
+_WITHOUT_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"}
 _DNS_CONFIG = "/api/v1/namespaces/kube-system/configmaps/coredns"
 _CACHE = re.compile(r"^(\s*cache )\d+", re.MULTILINE)
 
@@ -147,6 +148,15 @@ class ClusterApi:
         if not waiting.while_true(lambda: self._has_namespace(name), seconds=seconds):
             raise UnhealthyError(f"the namespace {name} is still being deleted after {seconds:g} s")
         return True
+
+    def renew_pods_without_image(self, namespace: str) -> None:
+        """Have controllers make those pods anew that wait for an image, instead of for their next attempt."""
+        for pod in self.things("pods", namespace):
+            states = pod["status"].get("containerStatuses", ())
+            reasons = {each["state"].get("waiting", {}).get("reason") for each in states}
+            if reasons & _WITHOUT_IMAGE and pod["metadata"].get("ownerReferences"):
+                with contextlib.suppress(_NotThereError):
+                    self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}")
 
     def _has_namespace(self, name: str) -> bool:
         return any(each["metadata"]["name"] == name for each in self.things("namespaces"))

@@ -47,9 +47,11 @@ def render(file: Path, place: Place, ports: Mapping[str, int]) -> str:
 
 
 def service_subnet(file: Path) -> str:
-    """The range of the Services' addresses of a cluster that was made with ``file``."""
+    """The range of the Services' addresses of a cluster made with ``file``; kind's own without it."""
     import yaml
 
+    if not file.is_file():
+        return _SERVICES
     networking = yaml.safe_load(file.read_text(encoding="utf-8")).get("networking") or {}
     return str(networking.get("serviceSubnet") or _SERVICES)
 

@@ -16,7 +16,8 @@ from devenv.commands import Argv, Leash
 from devenv.errors import MissingError, UnhealthyError
 from devenv.waiting import NotYet
 
-ANSWER_SECONDS = 120
+# kind fetches the node's image first, where that is not here: it is the one that gives up, not we.
+ANSWER_SECONDS = 3600
 ARCHIVE = "images.tar"
 _IMPORT = (
     "ctr",
@@ -33,14 +34,23 @@ _IMPORT = (
 
 def missing(node: str, images: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     """Those of ``images`` (the engine's ids by name) that the node does not have just so."""
+    there = _stored(node, environ)
+    return [name for name, found in images.items() if there.get(canonical(name)) != found]
+
+
+def nameless(node: str, images: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """Those of ``images`` of whose name the node has none at all."""
+    there = _stored(node, environ)
+    return [name for name in images if canonical(name) not in there]
+
+
+def _stored(node: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The ids of the node's images by their names."""
     # the runtime's own names: of Docker's images the hub's host is left out
     listed = commands.run(("docker", "exec", node, "crictl", "images", "--output", "json"), env=environ)
-    there = {
-        (tag, each["id"])
-        for each in json.loads(listed.stdout)["images"]
-        for tag in each.get("repoTags") or ()
+    return {
+        tag: each["id"] for each in json.loads(listed.stdout)["images"] for tag in each.get("repoTags") or ()
     }
-    return [name for name, found in images.items() if (canonical(name), found) not in there]
 
 
 def canonical(name: str) -> str:
@@ -54,11 +64,30 @@ def canonical(name: str) -> str:
     return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
 
 
-def save(place: Place, names: Sequence[str], environ: Mapping[str, str], leash: Leash) -> None:
-    """Write images where the node will see them, layers that they share once.
+def bring(
+    place: Place,
+    names: Sequence[str],
+    environ: Mapping[str, str],
+    leash: Leash,
+    *,
+    is_being_made: bool = False,
+) -> None:
+    """Give the node images of the engine; one that ``is_being_made`` is waited for.
 
-    Raises MissingError for a full disk, UnhealthyError with the engine's words for anything else.
+    Raises MissingError for a full disk, UnhealthyError with the engine's words for anything else. Nothing of
+    what was written on the way stays.
     """
+    try:
+        save(place, names, environ, leash)
+        if is_being_made:
+            wait_for_store(place.node, environ, leash)
+        take(place, names, environ, leash)
+    finally:
+        (place.mark / ARCHIVE).unlink(missing_ok=True)
+
+
+def save(place: Place, names: Sequence[str], environ: Mapping[str, str], leash: Leash) -> None:
+    """Write images where the node will see them, layers that they share once. Raises as :func:`bring`."""
     place.mark.mkdir(exist_ok=True)
     said: list[str] = []
     argv: Argv = ("docker", "save", "--output", place.mark / ARCHIVE, *names)
@@ -67,14 +96,11 @@ def save(place: Place, names: Sequence[str], environ: Mapping[str, str], leash: 
 
 
 def take(place: Place, names: Sequence[str], environ: Mapping[str, str], leash: Leash) -> None:
-    """Let the node take what was saved, and remove the archive. Raises as :func:`save`."""
+    """Let the node take what was saved. Raises as :func:`bring`."""
     said: list[str] = []
     argv = ("docker", "exec", place.node, *_IMPORT, f"{MARK}/{ARCHIVE}")
-    try:
-        if commands.stream(argv, said.append, env=environ, leash=leash):
-            raise _trouble(f"the node did not take {', '.join(names)}", said)
-    finally:
-        (place.mark / ARCHIVE).unlink(missing_ok=True)
+    if commands.stream(argv, said.append, env=environ, leash=leash):
+        raise _trouble(f"the node did not take {', '.join(names)}", said)
 
 
 def wait_for_store(node: str, environ: Mapping[str, str], leash: Leash) -> None:

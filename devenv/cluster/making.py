@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from devenv import processes
 from devenv.cluster import config, loading, service_addresses
 from devenv.cluster.kind import Kind
 from devenv.cluster.node import Node
 from devenv.cluster.place import Place
 from devenv.commands import Leash
 from devenv.environments import CHECKOUT
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, InterruptedByUser
 
 FILE = CHECKOUT / "kind-config.yaml"
 _STEP = re.compile(r"[•✓✗]\s*(?P<step>[\w ()/.:@-]+)")
@@ -46,6 +48,7 @@ class Making:
                 self._node.start()
             self._keep_in()
             return not runs
+        self._end_strays()
         if self._node.container() is not None:
             tell("removing half a cluster of an earlier attempt")
             self._kind.delete()
@@ -71,15 +74,26 @@ class Making:
         """Give the node what it lacks of ``images``; the names of that."""
         names = loading.missing(self._place.node, images, self._environ) if images else []
         if names:
-            loading.save(self._place, names, self._environ, self._leash)
-            loading.take(self._place, names, self._environ, self._leash)
+            loading.bring(self._place, names, self._environ, self._leash)
+        return names
+
+    def load_by_name(self, images: Mapping[str, str]) -> list[str]:
+        """Give the node those of ``images`` that it has none of that name of; the names of that."""
+        names = loading.nameless(self._place.node, images, self._environ) if images else []
+        if names:
+            loading.bring(self._place, names, self._environ, self._leash)
         return names
 
     def _load_when_it_answers(self, names: Sequence[str]) -> None:
         if names:
-            loading.save(self._place, names, self._environ, self._leash)
-            loading.wait_for_store(self._place.node, self._environ, self._leash)
-            loading.take(self._place, names, self._environ, self._leash)
+            loading.bring(self._place, names, self._environ, self._leash, is_being_made=True)
+
+    def _end_strays(self) -> None:
+        """End a kind that outlived its command, and forget its lock: kind never breaks one that was left."""
+        strays = processes.marked(self._place.instance.mark("kind"))
+        processes.end(strays, first=signal.SIGTERM, seconds=10)
+        kubeconfig = self._place.kubeconfig
+        kubeconfig.with_name(f"{kubeconfig.name}.lock").unlink(missing_ok=True)
 
     def _keep_in(self) -> None:
         # asked each time: the engine may have started the node again without us
@@ -91,9 +105,11 @@ class Making:
         self._place.config.write_text(config.render(FILE, self._place, ports), encoding="utf-8")
 
     def _clean_up(self, error: BaseException) -> None:
-        """No wreck stays; of a failure that was not the user's wish, the logs do."""
+        """No wreck of ours stays; of a failure that nobody wished for, the logs do."""
         with contextlib.suppress(DevenvError):
-            if isinstance(error, DevenvError) and self._node.container() is not None:
+            if self._node.container() is None:
+                return
+            if isinstance(error, DevenvError) and not isinstance(error, InterruptedByUser):
                 folder = self._place.instance.logs / f"kind-{time.strftime('%Y%m%d-%H%M%S')}"
                 self._kind.export_logs(folder)
                 error.details = (*error.details, f"the node's logs: {folder}")

@@ -149,8 +149,8 @@ class KindRuntime:
 
     def _holds_port(self, name: str) -> bool:
         if name.startswith("slot-"):
-            # mapped once and for all when the node is made
-            return self._node.is_whole()
+            # mapped once and for all when the node is made; half a node that runs holds them too
+            return self._node.is_whole() or self._node.is_running()
         state = self._state(name)
         return state is not None and state.is_running
 
@@ -186,19 +186,20 @@ class KindRuntime:
 
     def start(self, site: Site, service: Service) -> bool:
         if service.name == CLUSTER:
-            return self._start_cluster()
+            return self._start_cluster(site)
         if service.name == RELEASE:
             return self._start_release(site)
-        if self.condition(service).phase is Phase.RUNNING:
-            return False
-        if service.name == GITHUB:
-            self._beside.create_github(site, service.fingerprint(site))
-        else:
-            self._create_shared(site)
-        self._engine.start(self._beside.project_of(service.name).name, service.name)
+        launched = self.condition(service).phase is not Phase.RUNNING
+        if launched:
+            if service.name == GITHUB:
+                self._beside.create_github(site, service.fingerprint(site))
+            else:
+                self._create_shared(site)
+            self._engine.start(self._beside.project_of(service.name).name, service.name)
         if service.name == "s3":
+            # also of one that runs: whoever started it may have been killed before this
             self._beside.take_seed()
-        return True
+        return launched
 
     def _create_shared(self, site: Site) -> None:
         with self._creating:
@@ -207,7 +208,10 @@ class KindRuntime:
                 self._beside.create_shared(site)
                 self._created = True
 
-    def _start_cluster(self) -> bool:
+    def _start_cluster(self, site: Site) -> bool:
+        if not self._node.is_whole():
+            # what is wrong with the values shows before a minute of making a cluster for them
+            ReleaseService.release(site).check()
         image = node_image.choose(self._images, self._environ)
         known = ports.known(self.place.instance)
         return self._making.bring_up(
@@ -217,6 +221,8 @@ class KindRuntime:
     def _start_release(self, site: Site) -> bool:
         release, namespace = ReleaseService.release(site), self._instance.name
         if release.is_current():
+            self._ensure_aliases()
+            self._supply()
             return False
         release.require_ours()
         loaded = self._making.load(self._chosen().ids)
@@ -225,15 +231,27 @@ class KindRuntime:
         self._progress(RELEASE, "starting", f"checking the values against {release.chart.label}")
         checked = release.check(kubernetes=self.api.version(), served=self.api.served())
         self._notices = [*checked.warnings, *self._about_images()]
+        if not release.chart.has_schema:
+            self._notices.append(f"{release.chart.label} has no schema: {checked.by} were checked")
         self.api.ensure_namespace(namespace)
         self.api.forget_aliases_soon()
-        for name, port in ALIASES.items():
-            self.api.ensure_alias(namespace, name, self._beside.host_of(name), port)
+        self._ensure_aliases()
         self._progress(RELEASE, "starting", f"helm upgrade {release.name}")
         applied = release.apply(seconds=_HELM_SECONDS)
         if applied.healed:
             self._notices.append(applied.healed)
         return True
+
+    def _ensure_aliases(self) -> None:
+        for name, port in ALIASES.items():
+            self.api.ensure_alias(self._instance.name, name, self._beside.host_of(name), port)
+
+    def _supply(self) -> None:
+        """Load what was built since its pods were made, and what a node short of room has dropped."""
+        loaded = self._making.load_by_name(self._chosen().ids)
+        if loaded:
+            self._progress(RELEASE, "starting", f"the node has {', '.join(loaded)}")
+            self.api.renew_pods_without_image(self._instance.name)
 
     def _about_images(self) -> Iterator[str]:
         chosen = self._chosen()
@@ -286,8 +304,10 @@ class KindRuntime:
         )
 
     def _stop_sign_ins(self) -> None:
+        """Those of other projects: this one's is a service of its own, whose log is kept."""
         for each in self._engine.labelled("habari.cluster", self.place.id):
-            each.remove(force=True)
+            if each.labels.get("com.docker.compose.project") != self._beside.github.name:
+                each.remove(force=True)
 
     def end_guests(self, service: Service) -> int:
         """People's pods are the cluster's."""
@@ -385,7 +405,7 @@ class KindRuntime:
         """The hub's own last words, then what is wrong with the release's pods: that is never cut."""
         from devenv.helm import trouble
 
-        if not self.place.kubeconfig.is_file():
+        if not self.place.kubeconfig.is_file() or not self._node.is_running():
             return ()
         said: list[str] = []
         for pod in self._pods("hub"):

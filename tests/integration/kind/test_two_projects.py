@@ -69,12 +69,13 @@ def test_an_explore_role_enters_its_own_database_alone(first: Project, second: P
 
 def test_a_pod_does_not_reach_the_other_projects_pods(first: Project, second: Project) -> None:
     person = first.user("ada")
+    second.user("grace")
     targets = {
-        f"{pod['metadata']['namespace']}/{component}": (pod["status"]["podIP"], port)
-        for component, port in (("hub", 8081), ("proxy", 8001))
+        component: (pod["status"]["podIP"], port)
+        for component, port in (("hub", 8081), ("proxy", 8001), ("singleuser-server", 8888))
         for pod in second.pods(component)
     }
-    assert len(targets) == 2
+    assert len(targets) == 3
     code = f"{REACH}print(json.dumps({{name: reach(*place) for name, place in {targets}.items()}}))"
     with person.kernel() as kernel:
         found = kernel.call(code)

@@ -14,7 +14,7 @@ from devenv.errors import ConflictError, NotRunningError, UnhealthyError, UsageE
 from devenv.runtimes import ports
 from devenv.runtimes.kind import KindRuntime, node_image
 from devenv.runtimes.kind.beside import SHARED
-from devenv.runtimes.runtime import Phase
+from devenv.runtimes.runtime import Condition, Phase
 from devenv.services.cluster import ClusterService
 from devenv.services.github import GitHubService
 from devenv.services.jupyter import JupyterService
@@ -144,18 +144,61 @@ def test_a_cluster_that_was_made_only_half_does_not_run(
     assert runtime.condition(ClusterService()).phase is Phase.RUNNING
 
 
-def test_a_stop_takes_the_sign_ins_of_all_projects_with_the_node(
+def test_a_stop_takes_the_sign_ins_of_other_projects_with_the_node(
     runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = give_node(runtime, monkeypatch)
-    gone: list[bool] = []
-    other = SimpleNamespace(remove=lambda force: gone.append(force))
-    monkeypatch.setattr(runtime._engine, "labelled", lambda *_: [other])
+    gone: list[str] = []
+
+    def sign_in(project: str) -> SimpleNamespace:
+        labels = {"com.docker.compose.project": project}
+        return SimpleNamespace(labels=labels, remove=lambda force: gone.append(project))
+
+    found = [sign_in("other-github"), sign_in(runtime._beside.github.name)]
+    monkeypatch.setattr(runtime._engine, "labelled", lambda *_: found)
 
     assert runtime.stop(ClusterService()) is True
     assert runtime.stop(ReleaseService()) is False
     assert node.attrs["State"]["Running"] is False
-    assert gone == [True]
+    assert gone == ["other-github"]
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["it runs", "it does not"])
+def test_half_a_node_that_runs_holds_the_ports_that_the_next_attempt_wants_again(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    give_node(runtime, monkeypatch, running=running)
+
+    assert runtime._holds_port("slot-0") is running
+
+
+def test_the_seed_is_taken_of_an_s3_too_whose_start_was_killed_before_that(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(runtime, "condition", lambda _service: Condition(Phase.RUNNING))
+    monkeypatch.setattr(runtime._beside, "take_seed", lambda: taken.append("seed"))
+
+    assert runtime.start(Any, S3Service()) is False  # type: ignore[arg-type]
+    assert taken == ["seed"]
+
+
+def test_a_release_that_is_there_just_so_gets_what_its_pods_wait_for(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    current = SimpleNamespace(is_current=lambda: True)
+    monkeypatch.setattr(ReleaseService, "release", staticmethod(lambda _site: current))
+    api = SimpleNamespace(
+        ensure_alias=lambda namespace, name, _host, _port: done.append(name),
+        renew_pods_without_image=lambda namespace: done.append(namespace),
+    )
+    monkeypatch.setitem(runtime.__dict__, "api", api)
+    runtime._chosen = lambda: SimpleNamespace(ids={"acme/hub:1": "sha256:1"})  # type: ignore[assignment, return-value]
+    monkeypatch.setattr(runtime._making, "load_by_name", lambda ids: list(ids))
+
+    assert runtime.start(Any, ReleaseService()) is False  # type: ignore[arg-type]
+    assert done == ["hub-db", "explore-db", "s3", "github", "lab"]
 
 
 def test_notebooks_run_in_peoples_pods_alone(runtime: KindRuntime) -> None:
