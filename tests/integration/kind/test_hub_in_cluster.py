@@ -95,7 +95,8 @@ def test_what_a_pod_sends_to_a_service_that_nothing_serves_stays_in_the_node(fir
     with first.user("ada").kernel() as kernel:
         code = f'{REACH}print(json.dumps(reach("10.96.250.250", 80)))'
 
-        assert kernel.call(code) == "TimeoutError"
+        # a chart's own policy may refuse it before it is dropped
+        assert kernel.call(code) in ("TimeoutError", "ConnectionRefusedError")
 
 
 def test_a_person_signs_in_and_opens_lab_in_a_browser(browser: Browser, first: Project) -> None:
