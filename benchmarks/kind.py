@@ -1,12 +1,14 @@
-"""`./dev kind` beside the same done by hand, one command after the other; and what a second project costs.
+"""`./dev kind` beside the same done by hand, one after the other; the cost of pods and of a second project.
 
     DEVENV_CHART=tests/chart .venv/bin/python benchmarks/kind.py [--rounds 3]
+
+`--rounds 0` measures pods and memory alone.
 
 By hand: `kind create cluster --wait`, `kind load docker-image`, `docker compose up --wait` for the
 databases, S3 and sign-in, roles and Services, `helm upgrade --install --wait`; the same node image, images,
 chart, values and overlay. Both sides begin with nothing but images, which must be there (`./dev
-images.build`, and `--name node` where no registry is reached). An instance (`bench-kind`) and a cluster
-(`bench-hand`) are made and deleted.
+images.build`, and `--name node` where no registry is reached). Two instances (`bench-kind`, `bench-second`)
+and a cluster (`bench-hand`) are made and deleted.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from urllib.parse import urlsplit
 import measure
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT))
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "tests")]
+
+from integration.hub.person import Person  # noqa: E402
 
 from devenv import state  # noqa: E402
 from devenv.cluster import slots  # noqa: E402
@@ -32,7 +36,8 @@ from devenv.runtimes.kind import node_image  # noqa: E402
 from devenv.services.release import ALIASES  # noqa: E402
 from devenv.state import Instance  # noqa: E402
 
-NAME, HAND = "bench-kind", "bench-hand"
+NAME, SECOND, HAND = "bench-kind", "bench-second", "bench-hand"
+PEOPLE = ("ada", "grace", "linus")
 WANTED = 0.85
 SECRETS = (
     "POSTGRES_ADMIN_PASSWORD",
@@ -137,6 +142,35 @@ def ours() -> float:
     return measure.seconds(lambda: measure.dev(NAME, "kind"))
 
 
+def weigh(folder: Path) -> None:
+    """Say how long a pod takes to come, and what the level holds of memory with one project and with two."""
+    people = folder / "people.json"
+    people.write_text(json.dumps({"hub": {"config": {"Authenticator": {"allowed_users": PEOPLE}}}}))
+    files = [str(file) for file in (*VALUES, people)]
+    try:
+        measure.dev(NAME, "kind", *(word for file in files for word in ("--values", file)))
+        print(f"one project: {memory(NAME)}")
+        admin = json.loads(measure.dev(NAME, "env", "--as", "admin", "--json"))
+        for name in PEOPLE:
+            person = Person(hub=admin["HUB_URL"], link=admin["HUB_SIGN_IN_URL"], name=name)
+            person.sign_in()
+            print(f"a pod for {name}: {measure.seconds(person.start_server):.1f} s")
+        print(f"with {len(PEOPLE)} people: {memory(NAME)}")
+        project = folder / "devenv.yaml"
+        project.write_text(json.dumps({"name": SECOND, "hub": {"values": files}}))
+        taken = measure.seconds(lambda: measure.dev(SECOND, "kind", "--project", str(project)))
+        print(f"a second project beside it: {taken:.1f} s; {memory(SECOND)}")
+    finally:
+        measure.dev(NAME, "down", "--purge")
+
+
+def memory(instance: str) -> str:
+    """MiB of each container: what it holds, without files that the system may forget."""
+    told = json.loads(measure.dev(instance, "status", "--json"))["services"]
+    sizes = {each["name"]: each["memory_bytes"] / 2**20 for each in told if each["memory_bytes"]}
+    return f"{sum(sizes.values()):.0f} MiB (" + ", ".join(f"{n} {s:.0f}" for n, s in sizes.items()) + ")"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -169,6 +203,9 @@ def main() -> None:
                 found["by hand"].append(measure.seconds(hand.start))
             finally:
                 hand.purge()
+        weigh(Path(place))
+    if not rounds:
+        return
     print(measure.summary(found))
     print(f"\nkind ÷ by hand: {measure.ratio(found, 'kind', 'by hand'):.2f} (wanted: at most {WANTED})")
 
