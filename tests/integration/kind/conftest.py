@@ -1,4 +1,4 @@
-"""One cluster with a project on it, made as a person makes it, and gone after the tests.
+"""One cluster with a project on it whose first start was killed in the middle. It is gone at the end.
 
 Which chart ran stands in each test's id: this repository's small one, or what DEVENV_TEST_CHART names.
 """
@@ -9,7 +9,9 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
-from integration.driving import CHECKOUT, Dev, by_name
+from integration.driving import CHECKOUT, Dev, by_name, wait_until
 from integration.hub.conftest import Hub
 
 from devenv import report
@@ -27,6 +29,7 @@ from devenv.errors import DevenvError, MissingError
 from devenv.helm import chart as charts
 from devenv.images import engine, work
 from devenv.images.engine import Engine
+from devenv.runtimes import ports
 
 NODE_IMAGE = "HABARI_NODE_IMAGE"
 IMAGES = (
@@ -90,6 +93,8 @@ class Project(Hub):
     """A project on the cluster, and people at its hub."""
 
     file: Path = field(kw_only=True)
+    # of the slots, as the attempt that was killed had chosen them
+    ports_of_the_killed: dict[str, int] = field(default_factory=dict, kw_only=True)
 
     @property
     def place(self) -> Place:
@@ -173,6 +178,7 @@ def first(
     folder = tmp_path_factory.mktemp("first")
     made = Project(Dev("first", data_root, clustered), file=write_project(folder, "first"))
     try:
+        kill_in_the_middle(made)
         made.kind()
         yield made
     finally:
@@ -180,6 +186,18 @@ def first(
         assert said.code == 0, said
         left = docker_cli("ps", "--all", "--quiet", "--filter", f"name={made.place.id}")
         assert not left, f"still there: {left}"
+
+
+def kill_in_the_middle(project: Project) -> None:
+    """Begin to make the cluster, and kill all of that once its node is there: half a cluster is left."""
+    child = project.dev.begin("kind", "--project", str(project.file))
+    node = ("ps", "--quiet", "--filter", f"name={project.place.node}")
+    assert wait_until(lambda: bool(docker_cli(*node)) or child.poll() is not None, seconds=UP_SECONDS)
+    time.sleep(3)
+    assert child.poll() is None, child.communicate()
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+    project.ports_of_the_killed = ports.known(project.place.instance)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -176,31 +174,6 @@ def test_values_that_the_chart_refuses_change_nothing(first: Project, tmp_path: 
 
     assert "singleuser" in said.err
     assert first.dev.services()["release"]["state"] == before["state"] == "ready"
-
-
-def test_a_kind_that_is_killed_in_the_middle_is_healed_by_the_next(
-    images: object, environ: Mapping[str, str], clustered: dict[str, str], tmp_path: Path
-) -> None:
-    root = tmp_path / "data"
-    made = Project(
-        Dev("killed", root, {**clustered, "HABARI_DATA_ROOT": str(root)}),
-        file=write_project(tmp_path, "killed"),
-    )
-    place = made.place
-    try:
-        child = made.dev.begin("kind", "--project", str(made.file))
-        assert wait_until(
-            lambda: bool(docker_cli("ps", "--quiet", "--filter", f"name={place.node}")), seconds=120
-        )
-        time.sleep(3)
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-
-        assert {row["state"] for row in made.kind().values()} == {"ready"}
-    finally:
-        said = made.dev("down", "--purge", code=None, seconds=300)
-        assert said.code == 0, said
-    expect_nothing_left(place)
 
 
 def test_a_cluster_of_our_name_that_somebody_else_made_is_left_alone(

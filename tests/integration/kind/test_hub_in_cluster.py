@@ -15,6 +15,8 @@ from integration.hub.test_browser import sign_in
 from integration.hub.test_notebook import CONTRACT
 from integration.kind.conftest import REACH, SPAWN_SECONDS, Project, docker_cli
 
+from devenv.runtimes import ports
+
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 PICTURES = os.environ.get("DEVENV_TEST_PICTURES")
 
@@ -25,6 +27,14 @@ def test_everything_is_ready_and_says_what_it_is(first: Project) -> None:
     assert {row["state"] for row in services.values()} == {"ready"}
     assert set(services) == {"cluster", "hub-db", "explore-db", "s3", "github", "release"}
     assert services["cluster"]["detail"].startswith("Kubernetes v")
+
+
+def test_a_start_that_was_killed_in_the_middle_was_healed_at_the_same_addresses(first: Project) -> None:
+    now = ports.known(first.place.instance)
+
+    assert first.ports_of_the_killed
+    assert {name: now[name] for name in first.ports_of_the_killed} == first.ports_of_the_killed
+    assert f":{now['slot-0']}/" in first.contract["HUB_URL"]
 
 
 def test_a_second_run_starts_nothing_and_says_so(first: Project) -> None:
