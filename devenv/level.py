@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv import docker_engine, formats, interrupts
 from devenv.endpoints import View
-from devenv.errors import DevenvError, NotRunningError, UsageError
+from devenv.errors import ConflictError, DevenvError, NotRunningError, UsageError
 from devenv.report import Reporter, State
 from devenv.runtimes.runtime import Phase
 from devenv.services import contract, hub_settings
@@ -90,14 +90,19 @@ def up(
 
 
 def down(reporter: Reporter, *, instance: str | None, purge: bool, json: bool) -> None:
-    """Stop everything; with ``purge`` delete the state folder, which must carry our mark."""
+    """Stop everything; with ``purge`` delete the state folder, which must carry our mark.
+
+    A purge deletes the cluster too, once the instance was on it. Raises ConflictError, before anything is
+    stopped, when the instance has left it and other projects are there.
+    """
     session = Session.open_to_stop(instance)
+    cluster = session.used_place if purge else session.place
     with ExitStack() as block:
         block.enter_context(interrupts.orderly())
-        for each in session.locked:
+        for each in (session.instance, *((cluster.instance,) if cluster else ())):
             block.enter_context(each.lock("./dev down", reporter.warn))
-        if purge and session.place:
-            _tell_projects(reporter, session.place)
+        if purge and cluster:
+            _tell_projects(reporter, session, cluster)
         block.enter_context(reporter.progress((), title=f"down {session.instance.id}"))
         stopped = session.stack(reporter.step, session.stoppable).down()
         session.runtime.close()
@@ -293,12 +298,20 @@ def _tell_values(reporter: Reporter, session: Session) -> None:
         reporter.warn(notice)
 
 
-def _tell_projects(reporter: Reporter, place: Place) -> None:
-    """Whose data go with the cluster."""
+def _tell_projects(reporter: Reporter, session: Session, place: Place) -> None:
+    """Whose data go with the cluster; whoever is not on it any more may not delete those of others."""
     from devenv.cluster import slots
 
-    names = ", ".join(slot.project for slot in slots.taken(place)) or "no project"
-    reporter.warn(f"the cluster {place.id} is deleted with all that is on it: {names}")
+    own = session.instance.name
+    names = [slot.project for slot in slots.taken(place)]
+    others = [name for name in names if name != own]
+    if others and not session.place:
+        raise ConflictError(
+            f"the cluster {place.id} holds the data of {', '.join(others)} too",
+            hint=f"Nothing was deleted: ./dev down, then ./dev project.delete {own} takes this one off alone",
+        )
+    gone = ", ".join(names) or "no project"
+    reporter.warn(f"the cluster {place.id} is deleted with all that is on it: {gone}")
 
 
 def _tell_plan(reporter: Reporter, session: Session) -> None:

@@ -164,8 +164,12 @@ class Session:
     @property
     def used_runtimes(self) -> tuple[Runtime, ...]:
         """All that this instance ever ran by: each may keep data of its own. First whose purge may fail."""
-        names = {*self._remembered.get("runtimes", ()), self._remembered.get("runtime", self.choice.runtime)}
-        return tuple(self._runtime_called(name) for name in ("kind", *reversed(RUNTIMES)) if name in names)
+        known = ("kind", *reversed(RUNTIMES))
+        return tuple(self._runtime_called(name) for name in known if name in self._used)
+
+    @property
+    def _used(self) -> set[str]:
+        return {*self._remembered.get("runtimes", ()), self._remembered.get("runtime", self.choice.runtime)}
 
     def _runtime_called(self, name: str) -> Runtime:
         if name == "compose":
@@ -182,8 +186,15 @@ class Session:
     @cached_property
     def place(self) -> Place | None:
         """Where the cluster of this checkout is kept, when this instance is on one."""
-        if self.choice.runtime != "kind":
-            return None
+        return self._place if self.choice.runtime == "kind" else None
+
+    @property
+    def used_place(self) -> Place | None:
+        """The same, when this instance ever was on a cluster: a purge deletes it."""
+        return self._place if "kind" in self._used else None
+
+    @property
+    def _place(self) -> Place:
         from devenv.cluster.place import Place
 
         return Place.of(self.instance)

@@ -467,7 +467,10 @@ class KindRuntime:
     def purge(self) -> None:
         """Delete the cluster with all projects on it, the servers' data and the network: what is ours."""
         self._beside.require_own()
-        if self._node.container() is not None:
+        node = self._node.container()
+        # the network does not go while somebody stands in it
+        self._stop_sign_ins()
+        if node is not None:
             self._kind.delete()
         self._beside.remove(volumes=True)
         network.remove(self.place, self._engine)

@@ -2,121 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.helm.fake_helm import FakeApi, FakeHelm
+from unit.projects.world import World
 
-from devenv import removal, report, state
 from devenv import session as sessions
-from devenv.cluster import slots
-from devenv.cluster.place import Place
+from devenv import state
 from devenv.credentials import Vault
-from devenv.endpoints import Endpoint, View
 from devenv.errors import ConflictError, NotRunningError, UnhealthyError, UsageError
-from devenv.helm.chart import Chart
-from devenv.postgres import roles
-from devenv.runtimes.kind import KindRuntime
 from devenv.runtimes.runtime import Condition, Phase
-from devenv.s3 import withdrawal
 from devenv.session import Session
-from devenv.state import Instance
-
-
-class World:
-    """A checkout with projects on a cluster, of which nothing is real; ``done`` is what was deleted."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.checkout = home / "checkout"
-        self.checkout.mkdir()
-        self.helms: dict[str, FakeHelm] = defaultdict(FakeHelm)
-        self.api = FakeApi()
-        self.phases: dict[str, Phase] = {}
-        self.done: list[tuple[str, ...]] = []
-        self.fails_at = ""
-        self.out, self.err = io.StringIO(), io.StringIO()
-
-    def instance(self, name: str) -> Instance:
-        return Instance(name, self.checkout, self.home / "data")
-
-    def start(self, name: str, **buckets: str) -> Path:
-        """As ``./dev kind --project`` leaves it."""
-        file = self.home / f"{name}.yaml"
-        file.write_text(json.dumps({"name": name, "buckets": buckets}))
-        opened = Session.open(level="kind", project_file=file)
-        opened.instance.create()
-        opened.remember()
-        place = Place.of(opened.instance)
-        place.instance.create()
-        opened.vault.fill()
-        slots.take(place, name, opened.instance.id, file)
-        self.helms[name].add(f"habari-{name}", "deployed")
-        return file
-
-    def on_cluster(self) -> list[str]:
-        return [slot.project for slot in slots.taken(Place.of(self.instance("any")))]
-
-    def delete(self, name: str, *, yes: bool = True, json_too: bool = False) -> None:
-        reporter = report.make(environ={}, out=self.out, err=self.err, answers=io.StringIO())
-        removal.delete(reporter, name=name, yes=yes, json=json_too)
-
-    def note(self, *words: str) -> None:
-        if words[0] == self.fails_at:
-            raise UnhealthyError(f"{words[0]} failed")
-        self.done.append(words)
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World(tmp_path)
-
-    class Kind(KindRuntime):
-        """The runtime without an engine."""
-
-        def __init__(self, instance: Instance, wanted: Any = None) -> None:
-            self._instance = instance
-
-        place = property(lambda self: Place.of(self._instance))  # type: ignore[assignment]
-        api = made.api  # type: ignore[assignment]
-        helm = property(lambda self: made.helms[self._instance.name].driver(tmp_path))  # type: ignore[assignment]
-        chart = Chart(tmp_path, "jupyterhub", "4.4.0")  # type: ignore[assignment]
-
-        def condition(self, service: Any, *, memory: bool = False) -> Condition:
-            return Condition(made.phases.get(service.name, Phase.RUNNING))
-
-        def endpoint(self, service: str, view: View) -> Endpoint:
-            return Endpoint("127.0.0.1", {"hub-db": 5433, "explore-db": 5434, "s3": 9000}[service])
-
-        def cluster(self, plan: Any) -> Any:
-            return None
-
-        def leave(self) -> None:
-            made.note("leave", self._instance.name)
-            slots.give_back(self.place, self._instance.name)
-
-    def drop(port: int, *, superuser_password: str, databases: Any) -> tuple[str, ...]:
-        (database,) = databases
-        made.note("drop", str(port), database.name, database.user)
-        return (f"dropped {database.name}",)
-
-    def withdraw(connection: Any, wanted: Any) -> tuple[str, ...]:
-        made.note("withdraw", wanted.user_name, wanted.lake, wanted.notebooks)
-        return (f"bucket {wanted.lake}",)
-
-    monkeypatch.setattr("devenv.runtimes.kind.KindRuntime", Kind)
-    monkeypatch.setattr(roles, "drop", drop)
-    monkeypatch.setattr(withdrawal, "withdraw", withdraw)
-    monkeypatch.setattr(sessions, "CHECKOUT", made.checkout)
-    monkeypatch.setenv("HABARI_DATA_ROOT", str(tmp_path / "data"))
-    for variable in ("HABARI_INSTANCE", "HABARI_NAME"):
-        monkeypatch.delenv(variable, raising=False)
-    return made
 
 
 def test_everything_of_the_project_goes_and_its_instance_last(world: World) -> None:

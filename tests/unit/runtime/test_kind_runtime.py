@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from devenv.cluster import slots
+from devenv.cluster import network, slots
+from devenv.cluster.kind import Kind as KindCli
 from devenv.endpoints import Endpoint, View
 from devenv.errors import ConflictError, NotRunningError, UnhealthyError, UsageError
 from devenv.runtimes import ports
@@ -161,6 +162,45 @@ def test_a_stop_takes_the_sign_ins_of_other_projects_with_the_node(
     assert runtime.stop(ReleaseService()) is False
     assert node.attrs["State"]["Running"] is False
     assert gone == ["other-github"]
+
+
+def note_purge(runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a purge does, in its order; nothing is done."""
+    done: list[str] = []
+    sign_in = SimpleNamespace(
+        labels={"com.docker.compose.project": "other-github"}, remove=lambda force: done.append("sign-in")
+    )
+    monkeypatch.setattr(runtime._engine, "labelled", lambda *_: [sign_in])
+    monkeypatch.setattr(runtime._beside, "require_own", lambda: None)
+    monkeypatch.setattr(runtime._beside, "remove", lambda volumes: done.append(f"servers, {volumes=}"))
+    monkeypatch.setattr(KindCli, "delete", lambda _self: done.append("cluster"))
+    monkeypatch.setattr(network, "remove", lambda *_: done.append("network"))
+    return done
+
+
+def test_a_purge_takes_all_that_stands_in_the_network_before_the_network(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_node(runtime, monkeypatch)
+    done = note_purge(runtime, monkeypatch)
+
+    runtime.purge()
+
+    assert done == ["sign-in", "cluster", "servers, volumes=True", "network"]
+    assert not runtime.place.instance.root.exists()
+    assert runtime._instance.exists()
+
+
+def test_a_purge_beside_a_node_that_is_not_ours_touches_nothing(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_node(runtime, monkeypatch, ours=False)
+    done = note_purge(runtime, monkeypatch)
+
+    with pytest.raises(ConflictError, match="is not a node of ours"):
+        runtime.purge()
+    assert done == []
+    assert runtime.place.instance.exists()
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["it runs", "it does not"])
