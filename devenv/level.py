@@ -56,6 +56,10 @@ def up(
         session.require_no_other_runtime()
         session.require_no_other_level()
         session.require_shareable()
+        if session.place:
+            from devenv import sharing
+
+            sharing.require_nothing_shared(session)
         session.instance.create()
         names = tuple(service.name for service in session.services)
         block.enter_context(reporter.progress(names, title=f"up {session.instance.id}"))

@@ -8,12 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import interrupts, project, session, state
+from devenv import interrupts, project, session, sharing, state
 from devenv.cluster import slots
 from devenv.cluster.place import Place
 from devenv.endpoints import View
 from devenv.errors import ConflictError, DevenvError, NotRunningError, UsageError
-from devenv.project import Project
 from devenv.report import Reporter
 from devenv.runtimes.runtime import Phase
 from devenv.services.postgres import ExploreDatabaseService, HubDatabaseService
@@ -41,7 +40,7 @@ def delete(reporter: Reporter, *, name: str, yes: bool, json: bool) -> None:
         opened = dataclasses.replace(opened, asked_level="kind")
         opened.require_no_other_runtime()
         _require_servers(opened)
-        _require_nothing_shared(opened)
+        sharing.require_nothing_shared(opened)
     else:
         _require_stopped(opened)
     for line in _what_goes(opened, on_cluster=on_cluster):
@@ -89,36 +88,11 @@ def _require_stopped(opened: Session) -> None:
         )
 
 
-def _require_nothing_shared(opened: Session) -> None:
-    """Raise ConflictError when another project on the cluster has one of this one's buckets or databases."""
-    own = _held(opened.project)
-    for slot in slots.taken(Place.of(opened.instance)):
-        if slot.project == opened.instance.name:
-            continue
-        theirs = Session.open_to_stop(slot.project).project
-        both = sorted(own & (_held(theirs) | {f"bucket {theirs.buckets.public}"}))
-        if both:
-            raise ConflictError(
-                f"the project {slot.project} has the {', '.join(both)} too",
-                hint="Nothing was deleted; give one of them others in its project file",
-            )
-
-
-def _held(wanted: Project) -> set[str]:
-    databases = (wanted.databases.hub, wanted.databases.explore)
-    return {
-        f"bucket {wanted.buckets.lake}",
-        f"bucket {wanted.buckets.notebooks}",
-        *(f"database {each.name}" for each in databases),
-        *(f"role {each.user}" for each in databases),
-    }
-
-
 def _what_goes(opened: Session, *, on_cluster: bool) -> Iterator[str]:
     if on_cluster:
         name = opened.instance.name
         yield f"the release habari-{name} and the namespace {name}, with people's servers and homes"
-        yield ", ".join(sorted(_held(opened.project)))
+        yield ", ".join(sorted(sharing.held(opened.project)))
         yield f"the S3 user {opened.project.name} with its key"
     yield f"the credentials and the logs in {opened.instance.root}"
 

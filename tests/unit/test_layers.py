@@ -23,7 +23,7 @@ ROWS = [
     "runtimes",
     "stack session",
     "doctor checks locks bootstrap",
-    "values_tasks level projects deploying removal cli",
+    "values_tasks sharing level projects deploying removal cli",
     "tasks",
 ]
 LAYERS = [name for row in ROWS for name in row.split()]

@@ -6,6 +6,7 @@ import io
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from unit.helm.fake_helm import FakeApi, FakeHelm
 
@@ -14,7 +15,7 @@ from devenv.cluster import slots
 from devenv.cluster.place import Place
 from devenv.errors import ConflictError, UnhealthyError
 from devenv.runtimes.runtime import Phase
-from devenv.session import Session
+from devenv.session import LEVELS, Session
 from devenv.state import Instance
 
 
@@ -35,10 +36,15 @@ class World:
     def instance(self, name: str) -> Instance:
         return Instance(name, self.checkout, self.home / "data")
 
+    def write(self, name: str, **settings: Any) -> Path:
+        """A project file."""
+        file = self.home / f"{name}.yaml"
+        file.write_text(json.dumps({"name": name, **settings}))
+        return file
+
     def start(self, name: str, **buckets: str) -> Path:
         """As ``./dev kind --project`` leaves it."""
-        file = self.home / f"{name}.yaml"
-        file.write_text(json.dumps({"name": name, "buckets": buckets}))
+        file = self.write(name, buckets=buckets)
         opened = Session.open(level="kind", project_file=file)
         opened.instance.create()
         opened.remember()
@@ -48,6 +54,12 @@ class World:
         slots.take(place, name, opened.instance.id, file)
         self.helms[name].add(f"habari-{name}", "deployed")
         return file
+
+    def up(self, name: str) -> None:
+        """``./dev kind --project``, as far as it comes where nothing is real."""
+        self.phases = {each.name: Phase.STOPPED for some in LEVELS.values() for each in some.services}
+        file = str(self.home / f"{name}.yaml")
+        level.up(self._reporter(), level="kind", instance=None, runtime=None, project_file=file, json=False)
 
     def on_cluster(self) -> list[str]:
         return [slot.project for slot in slots.taken(Place.of(self.instance("any")))]
