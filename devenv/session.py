@@ -341,11 +341,23 @@ class Session:
         return self.runtime.condition(service)
 
     def running(self) -> list[str]:
-        """The names of those of its services that run; without an engine nothing runs in one."""
+        """The names of those of its services that run; without an engine nothing runs in one.
+
+        On a cluster without a slot of this project, what runs there runs for others.
+        """
+        if self._has_left_cluster():
+            return []
         try:
             return [s.name for s in self.own_services if self.condition(s).phase is Phase.RUNNING]
         except MissingError:
             return []
+
+    def _has_left_cluster(self) -> bool:
+        if self.place is None:
+            return False
+        from devenv.cluster import slots
+
+        return slots.of(self.place, self.instance.name) is None
 
     def notices(self) -> tuple[str, ...]:
         """What provisioning found different and left alone."""

@@ -177,3 +177,29 @@ def test_a_project_that_runs_without_the_cluster_now_is_not_deleted(world: World
         with pytest.raises(ConflictError, match="run by the runtime process"):
             world.delete("weather")
     assert world.done == []
+
+
+def test_a_project_that_is_off_the_cluster_already_is_deleted_while_others_run_there(world: World) -> None:
+    """Its deletion was killed near its end, or the cluster was deleted and made anew without it."""
+    world.start("weather")
+    world.start("health")
+    world.leave("weather")
+
+    world.delete("weather")
+
+    assert world.done == []
+    assert not world.instance("weather").root.exists()
+    assert world.on_cluster() == ["health"]
+
+
+def test_a_project_that_is_off_the_cluster_already_may_run_by_processes_while_others_run_there(
+    world: World,
+) -> None:
+    file = world.start("weather")
+    opened = Session.open(level="jupyter", runtime="process", project_file=file)
+    with pytest.raises(ConflictError, match="run by the runtime kind"):
+        opened.require_no_other_runtime()
+
+    world.leave("weather")
+
+    opened.require_no_other_runtime()

@@ -61,6 +61,10 @@ class World:
         file = str(self.home / f"{name}.yaml")
         level.up(self._reporter(), level="kind", instance=None, runtime=None, project_file=file, json=False)
 
+    def leave(self, name: str) -> None:
+        """The project is on the cluster no more; its instance is still there."""
+        slots.give_back(Place.of(self.instance(name)), name)
+
     def on_cluster(self) -> list[str]:
         return [slot.project for slot in slots.taken(Place.of(self.instance("any")))]
 
