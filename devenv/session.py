@@ -427,16 +427,22 @@ class Session:
             )
 
     def settings_without_effect(self) -> tuple[str, ...]:
-        """What the project file asks of processes alone, while containers run."""
-        if self.choice.runtime != "compose":
+        """What the project file asks for and the chosen runtime does not heed."""
+        if self.choice.runtime == "process":
             return ()
-        asked = {
-            "jupyter.home": self.project.jupyter.home is not None,
-            "postgres.binaries": self.project.postgres.binaries != "wheel",
-        }
-        return tuple(
-            f"{key} is for the runtime process: containers have their own" for key in asked if asked[key]
-        )
+        wanted = self.project
+        why = "is for the runtime process: containers have their own"
+        asked = [
+            ("jupyter.home", wanted.jupyter.home is not None, why),
+            ("postgres.binaries", wanted.postgres.binaries != "wheel", why),
+        ]
+        if self.choice.runtime == "kind":
+            why = "does not count for the cluster, whose servers and addresses all projects share"
+            asked += [
+                ("ports.jupyter", wanted.ports.jupyter is not None, why),
+                ("ports.postgres", wanted.ports.postgres is not None, why),
+            ]
+        return tuple(f"{key} {reason}" for key, is_asked, reason in asked if is_asked)
 
     def require_room(self) -> None:
         """Raise MissingError when the disk of the state folder is as good as full."""

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import commands, diagnosis, project
+from devenv import commands, diagnosis, processes, project
 from devenv import compose as compose_cli
 from devenv.cluster import kind as kind_cli
 from devenv.cluster import network, slots, stand_ins
@@ -21,7 +21,7 @@ from devenv.cluster.node import Node
 from devenv.cluster.place import Place
 from devenv.containers import Engine, State, unix
 from devenv.endpoints import Endpoint, View
-from devenv.errors import DevenvError, NotRunningError, UnhealthyError, UsageError
+from devenv.errors import ConflictError, DevenvError, NotRunningError, UnhealthyError, UsageError
 from devenv.helm import chart as charts
 from devenv.helm import ready
 from devenv.helm import release as releases
@@ -127,6 +127,7 @@ class KindRuntime:
         return found.chart if found else ""
 
     def claim(self, services: tuple[Service, ...], fixed: Mapping[str, int | None]) -> list[str]:
+        self._require_ports_of_node()
         slot = slots.take(
             self.place, self._instance.name, self._instance.id, self._project.file if self._project else None
         )
@@ -139,6 +140,20 @@ class KindRuntime:
         return [
             note for note in notes if not note.startswith("slot-") or note.startswith(f"{slot.port_name}:")
         ]
+
+    def _require_ports_of_node(self) -> None:
+        """Raise ConflictError when a node that is to be started again would not get its ports."""
+        found = self._node.container()
+        if found is None or found.attrs["State"]["Running"] or not self._node.is_whole():
+            return
+        bindings = found.attrs["HostConfig"].get("PortBindings") or {}
+        for each in itertools.chain.from_iterable(bindings.values()):
+            port = int(each["HostPort"] or 0)
+            if holder := processes.holder(port):
+                raise ConflictError(
+                    f"port {port} of the cluster is taken by {holder}",
+                    hint="End it: kind maps ports when it makes a cluster and never later",
+                )
 
     def _claim(
         self, instance: Instance, names: tuple[str, ...], fixed: Mapping[str, int | None]

@@ -12,6 +12,7 @@ from devenv.cluster import network, slots
 from devenv.cluster.kind import Kind as KindCli
 from devenv.endpoints import Endpoint, View
 from devenv.errors import ConflictError, NotRunningError, UnhealthyError, UsageError
+from devenv.processes import Holder
 from devenv.runtimes import ports
 from devenv.runtimes.kind import KindRuntime, node_image
 from devenv.runtimes.kind.beside import SHARED
@@ -56,11 +57,40 @@ def give_node(
         attrs={
             "State": {"Running": running, "ExitCode": 0, "Pid": 7, "StartedAt": "2026-11-28T10:00:00.5Z"},
             "Mounts": [{"Destination": "/habari", "Source": mark}],
+            "HostConfig": {
+                "PortBindings": {
+                    "30080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8000"}],
+                    "30081/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8011"}],
+                    "6443/tcp": [{"HostIp": "127.0.0.1", "HostPort": "40123"}],
+                }
+            },
         },
     )
     client = SimpleNamespace(containers=SimpleNamespace(get=lambda _name: node))
     monkeypatch.setitem(runtime._engine.__dict__, "client", client)
     return node
+
+
+def give_no_node(runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    from docker.errors import NotFound
+
+    def none(_name: str) -> Any:
+        raise NotFound("none")
+
+    client = SimpleNamespace(containers=SimpleNamespace(get=none))
+    monkeypatch.setitem(runtime._engine.__dict__, "client", client)
+
+
+def make_whole(runtime: KindRuntime) -> None:
+    """The cluster's making went to its end."""
+    runtime.place.kubeconfig.touch()
+    write_json(runtime.place.instance.root / "made.json", {"container": "n1", "image": "habari/node:0.1"})
+
+
+def hold(monkeypatch: pytest.MonkeyPatch, *taken: int) -> None:
+    """Somebody else listens on these ports of the machine."""
+    nginx = Holder(4711, "nginx", "www-data")
+    monkeypatch.setattr("devenv.processes.holder", lambda port: nginx if port in taken else None)
 
 
 def test_pods_find_the_servers_by_the_services_of_their_namespace(runtime: KindRuntime) -> None:
@@ -77,6 +107,7 @@ def test_pods_find_the_servers_by_the_services_of_their_namespace(runtime: KindR
 def test_this_machine_finds_them_at_the_ports_that_were_claimed(
     runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    give_no_node(runtime, monkeypatch)
     monkeypatch.setattr(runtime, "_holds_port", lambda _name: False)
 
     notes = runtime.claim((HubDatabaseService(), S3Service(), GitHubService(), ReleaseService()), {})
@@ -92,6 +123,7 @@ def test_the_hub_of_the_second_project_is_at_the_second_slot(
     runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots.take(runtime.place, "other", "other-1", None)
+    give_no_node(runtime, monkeypatch)
     monkeypatch.setattr(runtime, "_holds_port", lambda _name: False)
 
     runtime.claim((ReleaseService(),), {})
@@ -108,13 +140,7 @@ def test_a_project_without_a_slot_has_no_address(runtime: KindRuntime) -> None:
 def test_without_a_node_nothing_of_the_cluster_runs(
     runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from docker.errors import NotFound
-
-    def none(_name: str) -> Any:
-        raise NotFound("none")
-
-    client = SimpleNamespace(containers=SimpleNamespace(get=none))
-    monkeypatch.setitem(runtime._engine.__dict__, "client", client)
+    give_no_node(runtime, monkeypatch)
 
     assert runtime.condition(ClusterService()).phase is Phase.STOPPED
     assert runtime.condition(ReleaseService()).phase is Phase.STOPPED
@@ -139,8 +165,7 @@ def test_a_cluster_that_was_made_only_half_does_not_run(
     give_node(runtime, monkeypatch)
     assert runtime.condition(ClusterService()).phase is Phase.STOPPED
 
-    runtime.place.kubeconfig.touch()
-    write_json(runtime.place.instance.root / "made.json", {"container": "n1", "image": "habari/node:0.1"})
+    make_whole(runtime)
 
     assert runtime.condition(ClusterService()).phase is Phase.RUNNING
 
@@ -201,6 +226,34 @@ def test_a_purge_beside_a_node_that_is_not_ours_touches_nothing(
         runtime.purge()
     assert done == []
     assert runtime.place.instance.exists()
+
+
+@pytest.mark.parametrize("port", [8011, 40123], ids=["an address of a project", "the cluster's API"])
+def test_a_port_that_was_taken_while_the_cluster_was_down_is_a_conflict_with_whoever_has_it(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    give_node(runtime, monkeypatch, running=False)
+    make_whole(runtime)
+    hold(monkeypatch, port)
+
+    with pytest.raises(
+        ConflictError, match=rf"port {port} of the cluster is taken by nginx \(pid 4711"
+    ) as caught:
+        runtime.claim((ReleaseService(),), {})
+    assert "never later" in caught.value.hint
+    assert slots.taken(runtime.place) == ()
+
+
+@pytest.mark.parametrize("half", [True, False], ids=["half a node that is made anew", "a node that runs"])
+def test_ports_that_the_node_need_not_get_again_are_nobodys_conflict(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, half: bool
+) -> None:
+    give_node(runtime, monkeypatch, running=not half)
+    if not half:
+        make_whole(runtime)
+    hold(monkeypatch, 8000, 8011, 40123)
+
+    runtime.claim((ReleaseService(),), {})
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["it runs", "it does not"])

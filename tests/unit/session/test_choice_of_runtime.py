@@ -95,3 +95,30 @@ def test_containers_are_refused_an_s3_on_the_hosts_loopback(
     else:
         with pytest.raises(UsageError, match="the container itself"):
             found.require_reachable()
+
+
+ASKED = {
+    "HABARI_PORTS_JUPYTER": "8100",
+    "HABARI_PORTS_S3": "9100",
+    "HABARI_PORTS_POSTGRES": "5500",
+    "HABARI_POSTGRES_BINARIES": "system",
+}
+
+
+@pytest.mark.parametrize(
+    ("level", "runtime", "named"),
+    [
+        ("jupyter", "process", []),
+        ("jupyter", "compose", ["postgres.binaries"]),
+        ("kind", None, ["postgres.binaries", "ports.jupyter", "ports.postgres"]),
+    ],
+)
+def test_what_the_project_file_asks_in_vain_is_named(
+    tmp_path: Path, level: str, runtime: str | None, named: list[str]
+) -> None:
+    wanted = project.load(tmp_path, ASKED)
+    instance = Instance("habari", tmp_path, tmp_path)
+
+    found = Session(wanted, instance, ASKED, asked_level=level, asked_runtime=runtime)
+
+    assert [note.split()[0] for note in found.settings_without_effect()] == named
