@@ -14,7 +14,7 @@ from devenv import interrupts, kubeconfig, project, session, state, waiting
 from devenv.errors import ConflictError, UnhealthyError, UsageError
 from devenv.helm import chart as charts
 from devenv.helm import trouble
-from devenv.helm.api import Api
+from devenv.helm.api import Api, Thing
 from devenv.helm.chart import Chart
 from devenv.helm.cli import Helm, Target
 from devenv.helm.release import Applied, Release
@@ -24,7 +24,23 @@ from devenv.report import Reporter
 # What the sample values have where production's own belongs.
 _PLACEHOLDER = re.compile(r"<[\w -]+>|\w+://\S*<\w+>\S*")
 # What else may be in a namespace, and is nothing of a hub's.
-_KINDS = ("deployments", "statefulsets", "daemonsets", "jobs", "pods", "persistentvolumeclaims")
+_KINDS = {
+    "deployments": "deployment",
+    "statefulsets": "statefulset",
+    "daemonsets": "daemonset",
+    "cronjobs": "cronjob",
+    "jobs": "job",
+    "pods": "pod",
+    "persistentvolumeclaims": "persistentvolumeclaim",
+    "services": "service",
+    "ingresses": "ingress",
+    "secrets": "secret",
+    "configmaps": "configmap",
+    "serviceaccounts": "serviceaccount",
+}
+# Kubernetes makes these in each namespace:
+# https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
+_EVERYWHERE = (("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default"))
 _HUBS = "jupyterhub"
 
 
@@ -236,7 +252,9 @@ def _tell_what_goes(reporter: Reporter, made: Deployment) -> None:
     found = [(kind, each) for kind in _KINDS for each in made.api.things(kind, release.namespace)]
     homes = sum(kind == "persistentvolumeclaims" for kind, _ in found)
     foreign = sorted(
-        f"{kind.removesuffix('s')} {each['metadata']['name']}" for kind, each in found if not _is_hubs(each)
+        f"{_KINDS[kind]} {each['metadata']['name']}"
+        for kind, each in found
+        if (kind, each["metadata"]["name"]) not in _EVERYWHERE and not _is_ours(each, release.name)
     )
     if foreign and not is_there:
         raise ConflictError(
@@ -251,12 +269,19 @@ def _tell_what_goes(reporter: Reporter, made: Deployment) -> None:
         reporter.warn(f"not of the release, and goes too: {each}")
 
 
-def _is_hubs(thing: Mapping[str, object]) -> bool:
-    """By the labels of the chart and of KubeSpawner, which people's servers and homes have as well."""
-    metadata = thing["metadata"]
-    assert isinstance(metadata, Mapping)
-    labels = metadata.get("labels") or {}
-    return _HUBS in (labels.get("app"), labels.get("app.kubernetes.io/name"))
+def _is_ours(thing: Thing, release: str) -> bool:
+    """By labels of the chart and of KubeSpawner, which people's servers and homes have as well, or by Helm.
+
+    Helm names the release at all that it makes, and in the labels of what it keeps of each revision:
+    https://helm.sh/docs/topics/advanced/#storage-backends
+    """
+    labels = thing["metadata"].get("labels") or {}
+    notes = thing["metadata"].get("annotations") or {}
+    return (
+        _HUBS in (labels.get("app"), labels.get("app.kubernetes.io/name"))
+        or notes.get("meta.helm.sh/release-name") == release
+        or (labels.get("owner"), labels.get("name")) == ("helm", release)
+    )
 
 
 def _facts(made: Deployment) -> dict[str, str]:

@@ -29,6 +29,8 @@ _GROUPS = {
     "daemonsets": "/apis/apps/v1",
     "replicasets": "/apis/apps/v1",
     "jobs": "/apis/batch/v1",
+    "cronjobs": "/apis/batch/v1",
+    "ingresses": "/apis/networking.k8s.io/v1",
     "storageclasses": "/apis/storage.k8s.io/v1",
 }
 _OF_CLUSTER = ("namespaces", "nodes", "persistentvolumes", "storageclasses")

@@ -14,7 +14,8 @@ class Api(Protocol):
 
     def things(self, kind: str, namespace: str) -> list[Thing]:
         """The objects of a kind, by its plural name as in ``kubectl get``: pods, events, deployments,
-        statefulsets, daemonsets, replicasets, jobs, persistentvolumeclaims, resourcequotas, namespaces.
+        statefulsets, daemonsets, replicasets, jobs, cronjobs, persistentvolumeclaims, resourcequotas,
+        services, ingresses, secrets, configmaps, serviceaccounts, namespaces.
 
         Keys are the API's own (camel case). None at all when there is no such namespace.
         """

@@ -1,4 +1,4 @@
-"""The API of a local cluster is asked directly, whatever proxy the environment names."""
+"""Which paths and which way the API of a cluster is asked, and with which kubeconfig."""
 
 from __future__ import annotations
 
@@ -24,6 +24,31 @@ def write(file: Path, server: str) -> Target:
     }
     file.write_text(yaml.safe_dump(content))
     return Target(file, "here")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("secrets", "/api/v1/namespaces/weather/secrets"),
+        ("cronjobs", "/apis/batch/v1/namespaces/weather/cronjobs"),
+        ("ingresses", "/apis/networking.k8s.io/v1/namespaces/weather/ingresses"),
+        ("nodes", "/api/v1/nodes"),
+    ],
+)
+def test_each_kind_is_asked_of_its_own_group(
+    kind: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ClusterApi(Target(tmp_path / "none", "here"))
+    asked: list[str] = []
+
+    def play(_method: str, path: str) -> Any:
+        asked.append(path)
+        return {"items": []}
+
+    monkeypatch.setattr(api, "_call", play)
+
+    assert api.things(kind, "weather") == []
+    assert asked == [path]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def workload(name: str, *, ready: int = 1, release: str = "habari-weather") -> d
     }
 
 
-def thing(name: str, **labels: str) -> dict[str, Any]:
+def thing(name: str, /, **labels: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": labels}}
 
 
@@ -324,6 +324,55 @@ def test_a_namespace_with_other_things_and_no_release_is_not_deleted(world: Worl
         world.undeploy(yes=True)
     assert caught.value.details == ("deployment billing",)
     assert world.api.has_namespace
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("secrets", "secret billing"),
+        ("configmaps", "configmap billing"),
+        ("services", "service billing"),
+        ("serviceaccounts", "serviceaccount billing"),
+        ("cronjobs", "cronjob billing"),
+        ("ingresses", "ingress billing"),
+    ],
+)
+def test_a_namespace_in_which_nothing_runs_is_not_deleted_either(world: World, kind: str, told: str) -> None:
+    world.api.lists = {kind: [thing("billing")]}
+
+    with pytest.raises(ConflictError, match="somebody else's things") as caught:
+        world.undeploy(yes=True)
+    assert caught.value.details == (told,)
+    assert world.api.has_namespace
+
+
+def test_what_kubernetes_puts_into_each_namespace_is_nobodys(world: World) -> None:
+    world.api.lists = {"configmaps": [thing("kube-root-ca.crt")], "serviceaccounts": [thing("default")]}
+
+    world.undeploy(yes=True)
+
+    assert not world.api.has_namespace
+
+
+def test_what_kubernetes_names_so_in_one_kind_is_somebodys_in_another(world: World) -> None:
+    world.api.lists = {"secrets": [thing("default"), thing("kube-root-ca.crt")]}
+
+    with pytest.raises(ConflictError, match="somebody else's things"):
+        world.undeploy(yes=True)
+
+
+def test_what_helm_keeps_of_the_release_is_not_told_as_foreign(deployed: World) -> None:
+    records = [
+        thing(f"sh.helm.release.v1.habari-weather.v{number}", owner="helm", name="habari-weather")
+        for number in (1, 2)
+    ]
+    extra = thing("made-by-extra-files")
+    extra["metadata"]["annotations"] = {"meta.helm.sh/release-name": "habari-weather"}
+    deployed.api.lists["secrets"] = [*records, extra]
+
+    deployed.undeploy(yes=True)
+
+    assert "goes too: secret" not in deployed.err.getvalue()
 
 
 def test_what_a_killed_undeploy_left_is_finished(world: World) -> None:
