@@ -216,7 +216,11 @@ class ClusterApi:
         try:
             settings = Configuration()
             config.load_kube_config(  # type: ignore[no-untyped-call]
-                str(self._target.kubeconfig), context=self._target.context, client_configuration=settings
+                str(self._target.kubeconfig),
+                context=self._target.context,
+                client_configuration=settings,
+                # a token that had to be renewed is for this command; the file is the user's
+                persist_config=False,
             )
         except ConfigException as error:
             raise UsageError(f"{self._target.kubeconfig} cannot be used: {error}") from None

@@ -14,12 +14,12 @@ from devenv.errors import NotRunningError, UsageError
 from devenv.helm.cli import Target
 
 
-def write(file: Path, server: str) -> Target:
+def write(file: Path, server: str, user: Mapping[str, Any] | None = None) -> Target:
     content = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
+        "users": [{"name": "u", "user": user or {"token": "t"}}],
         "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
     }
     file.write_text(yaml.safe_dump(content))
@@ -79,6 +79,31 @@ def test_a_context_that_the_file_does_not_have_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="cannot be used"):
         ClusterApi(Target(target.kubeconfig, "elsewhere")).version()
+
+
+def test_a_token_that_had_to_be_renewed_is_not_written_into_the_users_file(tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    answer.write_text(
+        '{"credential": {"access_token": "renewed", "token_expiry": "2126-11-28T10:00:00Z"}}',
+        encoding="utf-8",
+    )
+    renews = {
+        "access-token": "old",
+        "expiry": "2020-01-01T00:00:00Z",
+        "cmd-path": "cat",
+        "cmd-args": str(answer),
+    }
+    target = write(
+        tmp_path / "kubeconfig",
+        "https://cluster.example.org",
+        user={"auth-provider": {"name": "gcp", "config": renews}},
+    )
+    before = target.kubeconfig.read_bytes()
+
+    client = ClusterApi(target)._client
+
+    assert client.configuration.get_api_key_with_prefix("BearerToken") == "Bearer renewed"
+    assert target.kubeconfig.read_bytes() == before
 
 
 COREFILE = """.:53 {
