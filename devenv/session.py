@@ -420,10 +420,14 @@ class Session:
     def require_reachable(self) -> None:
         """Raise UsageError for an S3 endpoint of one's own that a container could not reach."""
         endpoint = self.project.s3.endpoint
-        if self.choice.runtime == "compose" and endpoint and _is_loopback(endpoint):
+        asking, instead = {
+            "compose": ("container", "./dev up --runtime process"),
+            "kind": ("pod", "./dev hub"),
+        }.get(self.choice.runtime, ("", ""))
+        if asking and endpoint and _is_loopback(endpoint):
             raise UsageError(
-                f"{endpoint} is the container itself when a container asks for it",
-                hint="Give s3.endpoint an address that both reach, or choose ./dev up --runtime process",
+                f"{endpoint} is the {asking} itself when a {asking} asks for it",
+                hint=f"Give s3.endpoint an address that both reach, or choose {instead}",
             )
 
     def settings_without_effect(self) -> tuple[str, ...]:

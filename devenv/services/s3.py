@@ -167,10 +167,13 @@ def _stamp(site: Site, wanted: Wanted) -> dict[str, str]:
 
 
 def _seed(site: Site) -> tuple[seed.SeedObject, ...]:
-    """The sample data come with the notebook environment; containers have theirs in the image of S3."""
-    if site.sample_data:
+    """The sample data come with the notebook environment; containers have theirs in the image of S3.
+
+    An S3 of one's own has no such image, so it gets none where there is no notebook environment either.
+    """
+    if site.sample_data and site.project.s3.provider != "external":
         return seed.seed_objects(site.sample_data)
-    if site.is_provisioned_at_start and not site.notebook_python.exists():
+    if (site.sample_data or site.is_provisioned_at_start) and not site.notebook_python.exists():
         return ()
     return seed.seed_objects(_site_packages(site.notebook_python))
 

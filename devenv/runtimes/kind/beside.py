@@ -12,6 +12,7 @@ from devenv.containers import Engine
 from devenv.endpoints import View
 from devenv.environments import CHECKOUT
 from devenv.errors import MissingError
+from devenv.project import Project
 from devenv.services import hub_settings
 from devenv.services.service import Site
 from devenv.state import Instance, write_json
@@ -21,6 +22,16 @@ GITHUB = "github"
 _SHARED_FILES = (CHECKOUT / "docker-compose.postgres.yaml", CHECKOUT / "docker-compose.cluster.yaml")
 _GITHUB_FILES = (CHECKOUT / "docker-compose.github.yaml",)
 _SEED_IN_IMAGE = "/opt/seed/."
+_PORT_VARIABLES = {
+    "hub-db": "HABARI_HUB_DB_PORT",
+    "explore-db": "HABARI_EXPLORE_DB_PORT",
+    "s3": "HABARI_PORTS_S3",
+}
+
+
+def used_by(wanted: Project) -> tuple[str, ...]:
+    """Those of the shared servers that the project uses: not S3 where it has an endpoint of its own."""
+    return tuple(name for name in SHARED if not (name == "s3" and wanted.s3.endpoint))
 
 
 class Beside:
@@ -54,8 +65,8 @@ class Beside:
             self._engine.require_own(project.name, project.name)
 
     def create_shared(self, site: Site) -> None:
-        """Make the containers of the shared servers; nothing is started."""
-        self.shared.create(SHARED, {**self._environ, **self._shared_variables(site)})
+        """Make the containers of the shared servers that the project uses; nothing is started."""
+        self.shared.create(used_by(site.project), {**self._environ, **self._shared_variables(site)})
 
     def create_github(self, site: Site, fingerprint: str) -> None:
         """Write the sign-in's settings and make its container."""
@@ -91,6 +102,9 @@ class Beside:
 
     def _shared_variables(self, site: Site) -> dict[str, str]:
         secrets = site.vault.current
+        ports = {
+            _PORT_VARIABLES[name]: str(site.endpoint(name, View.HOST).port) for name in used_by(site.project)
+        }
         return {
             **self._nameless(),
             "HABARI_INSTANCE": self._place.id,
@@ -100,9 +114,7 @@ class Beside:
             "HABARI_S3_ADMIN_ACCESS_KEY_ID": secrets.s3_admin_access_key_id,
             "HABARI_S3_ADMIN_SECRET_ACCESS_KEY": secrets.s3_admin_secret_access_key,
             "HABARI_S3_GUARD_TOKEN": secrets.s3_guard_token,
-            "HABARI_HUB_DB_PORT": str(site.endpoint("hub-db", View.HOST).port),
-            "HABARI_EXPLORE_DB_PORT": str(site.endpoint("explore-db", View.HOST).port),
-            "HABARI_PORTS_S3": str(site.endpoint("s3", View.HOST).port),
+            **ports,
         }
 
     def _nameless(self) -> dict[str, str]:

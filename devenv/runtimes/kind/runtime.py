@@ -31,7 +31,7 @@ from devenv.notebooks import CellRan, Executed
 from devenv.report import Progress
 from devenv.runtimes import following, ports
 from devenv.runtimes.kind import node_image
-from devenv.runtimes.kind.beside import GITHUB, SHARED, Beside
+from devenv.runtimes.kind.beside import GITHUB, SHARED, Beside, used_by
 from devenv.runtimes.runtime import Condition, Phase
 from devenv.services.plan import Plan
 from devenv.services.release import ALIASES, ReleaseService
@@ -258,8 +258,8 @@ class KindRuntime:
         return True
 
     def _ensure_aliases(self) -> None:
-        for name, port in ALIASES.items():
-            self.api.ensure_alias(self._instance.name, name, self._beside.host_of(name), port)
+        for name in (*self._used, GITHUB):
+            self.api.ensure_alias(self._instance.name, name, self._beside.host_of(name), ALIASES[name])
 
     def _supply(self) -> None:
         """Load what was built since its pods were made, and what a node short of room has dropped."""
@@ -310,6 +310,7 @@ class KindRuntime:
         if service.name == CLUSTER:
             stopped = self._node.stop(int(service.stop.seconds))
             self._stop_sign_ins()
+            self._stop_unused(service.stop.seconds)
             return stopped
         if service.name not in (*SHARED, GITHUB):
             return False
@@ -323,6 +324,16 @@ class KindRuntime:
         for each in self._engine.labelled("habari.cluster", self.place.id):
             if each.labels.get("com.docker.compose.project") != self._beside.github.name:
                 each.remove(force=True)
+
+    def _stop_unused(self, seconds: float) -> None:
+        """What only the other projects use: nobody else is asked to stop it here."""
+        for name in SHARED:
+            if name not in self._used:
+                self._engine.stop(self._beside.shared.name, name, seconds)
+
+    @property
+    def _used(self) -> tuple[str, ...]:
+        return used_by(self._project) if self._project else SHARED
 
     def end_guests(self, service: Service) -> int:
         """People's pods are the cluster's."""

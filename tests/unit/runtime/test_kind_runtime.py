@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from devenv import project
 from devenv.cluster import network, slots
 from devenv.cluster.kind import Kind as KindCli
+from devenv.compose import ComposeProject
+from devenv.credentials import generate
 from devenv.endpoints import Endpoint, View
 from devenv.errors import ConflictError, NotRunningError, UnhealthyError, UsageError
 from devenv.processes import Holder
+from devenv.project import Project
 from devenv.runtimes import ports
 from devenv.runtimes.kind import KindRuntime, node_image
 from devenv.runtimes.kind.beside import SHARED
@@ -292,6 +297,78 @@ def test_a_release_that_is_there_just_so_gets_what_its_pods_wait_for(
 
     assert runtime.start(Any, ReleaseService()) is False  # type: ignore[arg-type]
     assert done == ["hub-db", "explore-db", "s3", "github", "lab"]
+
+
+def of_ones_own(folder: Path) -> Project:
+    """A project with an S3 of its own."""
+    environ = {"HABARI_S3_PROVIDER": "external", "HABARI_S3_ENDPOINT": "http://minio.example.org:9000"}
+    return project.load(folder, environ)
+
+
+def site(wanted: Project, *, addresses: Mapping[str, int]) -> Any:
+    """A site of this project, at which only these services have addresses."""
+
+    def endpoint(name: str, _view: View) -> Endpoint:
+        if name not in addresses:
+            raise NotRunningError(f"{name} has no address yet")
+        return Endpoint("127.0.0.1", addresses[name])
+
+    return SimpleNamespace(project=wanted, vault=SimpleNamespace(current=generate()), endpoint=endpoint)
+
+
+def test_with_an_s3_of_ones_own_the_databases_alone_are_made(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[tuple[Sequence[str], Mapping[str, str]]] = []
+    monkeypatch.setattr(ComposeProject, "create", lambda _self, *call: made.append(call))
+
+    runtime._create_shared(site(of_ones_own(tmp_path), addresses={"hub-db": 5433, "explore-db": 5434}))
+
+    [(names, variables)] = made
+    assert tuple(names) == ("hub-db", "explore-db")
+    assert variables["HABARI_EXPLORE_DB_PORT"] == "5434"
+    assert "HABARI_PORTS_S3" not in variables
+
+
+def test_without_one_s3_is_made_at_the_port_that_was_claimed(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[tuple[Sequence[str], Mapping[str, str]]] = []
+    monkeypatch.setattr(ComposeProject, "create", lambda _self, *call: made.append(call))
+    addresses = {"hub-db": 5433, "explore-db": 5434, "s3": 9001}
+
+    runtime._create_shared(site(project.load(tmp_path, {}), addresses=addresses))
+
+    [(names, variables)] = made
+    assert tuple(names) == SHARED
+    assert variables["HABARI_PORTS_S3"] == "9001"
+
+
+def test_pods_get_no_name_for_an_s3_that_the_project_does_not_use(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = KindRuntime(runtime._instance, of_ones_own(tmp_path))
+    told: list[str] = []
+    api = SimpleNamespace(ensure_alias=lambda _namespace, name, _host, _port: told.append(name))
+    monkeypatch.setitem(made.__dict__, "api", api)
+
+    made._ensure_aliases()
+
+    assert told == ["hub-db", "explore-db", "github"]
+
+
+def test_a_stop_takes_the_s3_of_the_others_along_where_the_project_has_its_own(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = KindRuntime(runtime._instance, of_ones_own(tmp_path))
+    give_node(made, monkeypatch)
+    stopped: list[str] = []
+    monkeypatch.setattr(made._engine, "labelled", lambda *_: [])
+    monkeypatch.setattr(made._engine, "stop", lambda _project, name, _seconds: stopped.append(name))
+
+    made.stop(ClusterService())
+
+    assert stopped == ["s3"]
 
 
 def test_notebooks_run_in_peoples_pods_alone(runtime: KindRuntime) -> None:

@@ -67,6 +67,7 @@ def test_an_unknown_runtime_is_named_with_the_known_ones(tmp_path: Path) -> None
         _ = session(tmp_path, runtime="vm").choice
 
 
+@pytest.mark.parametrize("level", ["jupyter", "kind"])
 @pytest.mark.parametrize(
     ("endpoint", "reaches"),
     [
@@ -78,7 +79,7 @@ def test_an_unknown_runtime_is_named_with_the_known_ones(tmp_path: Path) -> None
     ],
 )
 def test_containers_are_refused_an_s3_on_the_hosts_loopback(
-    tmp_path: Path, endpoint: str, reaches: bool
+    tmp_path: Path, endpoint: str, reaches: bool, level: str
 ) -> None:
     environ = {"HABARI_S3_PROVIDER": "external", "HABARI_S3_ENDPOINT": endpoint}
     wanted = project.load(tmp_path, environ)
@@ -86,14 +87,14 @@ def test_containers_are_refused_an_s3_on_the_hosts_loopback(
         wanted,
         Instance("habari", tmp_path, tmp_path),
         environ,
-        asked_level="jupyter",
-        asked_runtime="compose",
+        asked_level=level,
+        asked_runtime="compose" if level == "jupyter" else None,
     )
 
     if reaches:
         found.require_reachable()
     else:
-        with pytest.raises(UsageError, match="the container itself"):
+        with pytest.raises(UsageError, match=r"is the (container|pod) itself"):
             found.require_reachable()
 
 
