@@ -26,7 +26,7 @@ _LOCAL = "http+docker://localhost"
 
 def examine(session: Session) -> Iterator[Finding]:
     """Docker's parts in the order of their needs. What is missing is a notice where nothing needs it."""
-    is_needed = session.choice.runtime == "compose"
+    is_needed = session.choice.runtime in ("compose", "kind")
     if not is_needed and not docker_engine.answers(session.environ):
         yield Finding("docker", Verdict.NOTE, "no engine answers here; the process runtime needs none")
         return
@@ -40,7 +40,7 @@ def examine(session: Session) -> Iterator[Finding]:
     compose = _compose(session.environ, absent)
     yield compose
     yield _buildx(session.environ)
-    found = [] if compose.verdict is not Verdict.OK else list(_images(session.environ, absent))
+    found = [] if compose.verdict is not Verdict.OK else list(_images(session, absent))
     yield from found
     yield from _disk(
         client, BUILD_BYTES if any(each.verdict is not Verdict.OK for each in found) else RUN_BYTES
@@ -73,20 +73,32 @@ def _buildx(environ: Mapping[str, str]) -> Finding:
     return Finding("docker buildx", Verdict.OK, " ".join(done.stdout.split()[1:2]))
 
 
-def _images(environ: Mapping[str, str], absent: Verdict) -> Iterator[Finding]:
-    """What docker-compose.yaml takes, as the caller's variables have it."""
+def _images(session: Session, absent: Verdict) -> Iterator[Finding]:
+    """What the compose files take, as the caller's variables have it."""
     from devenv.images import pins
     from devenv.images.engine import Engine
     from devenv.runtimes.compose import project as compose
 
-    docker, pinned = Engine(environ, "default"), pins.load()
+    docker, pinned = Engine(session.environ, "default"), pins.load()
+    is_cluster = session.choice.runtime == "kind"
     try:
-        wanted = compose.images(environ)
+        wanted = _beside_cluster(session) if is_cluster else compose.images(session.environ)
     except DevenvError as error:
         yield finding.trouble("images", absent, error)
         return
     for reference in dict.fromkeys(wanted.values()):
         yield _image(docker, pinned, reference, absent)
+
+
+def _beside_cluster(session: Session) -> dict[str, str]:
+    """Those of the containers there. What runs in it is the values' choice, and fetched when not here."""
+    from devenv.cluster.place import Place
+    from devenv.containers import Engine as Asked
+    from devenv.runtimes.kind.beside import GITHUB, Beside, used_by
+
+    place, environ = Place.of(session.instance), session.environ
+    images = Beside(place, session.instance, Asked(environ), environ).images()
+    return {name: images[name] for name in (*used_by(session.project), GITHUB)}
 
 
 def _image(docker: Engine, pinned: Pins, reference: str, absent: Verdict) -> Finding:

@@ -29,7 +29,7 @@ def python(_session: Session) -> Iterator[Finding]:
 
 def isolation(session: Session) -> Iterator[Finding]:
     """What a notebook can reach besides its contract."""
-    if session.choice.runtime == "compose":
+    if session.choice.runtime in ("compose", "kind"):
         yield Finding("isolation", Verdict.OK, "notebooks run in a container, without this machine's files")
         return
     if session.level.name == "hub" and os.geteuid() == 0:
@@ -70,7 +70,8 @@ def memory(_session: Session) -> Iterator[Finding]:
 def ports(session: Session) -> Iterator[Finding]:
     """Of each service that does not run: the port that it would ask for first."""
     for service in session.own_services:
-        if _runs(session, service):
+        # a cluster's node is asked for nothing, and its release answers at the node's ports
+        if service.name not in FIRST_CHOICE or _runs(session, service):
             continue
         setting = SETTING.get(service.name)
         fixed = getattr(session.project.ports, setting) if setting else None

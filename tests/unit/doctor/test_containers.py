@@ -18,8 +18,10 @@ from devenv.doctor.finding import Finding, Verdict
 from devenv.errors import MissingError
 from devenv.images import bases, content, pins
 from devenv.runtimes.compose import project as compose
+from devenv.runtimes.kind.beside import GITHUB, SHARED, Beside
 from devenv.runtimes.runtime import Condition, Phase
 from devenv.session import Session
+from devenv.state import Instance
 
 PINS = pins.load()
 NAMES = ("s3", "postgres", "jupyter")
@@ -76,13 +78,21 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     monkeypatch.setattr(commands, "run", made.run)
     monkeypatch.setattr(containers, "_client", made.client)
     monkeypatch.setattr(compose, "images", lambda environ: {name: f"habari/{name}:local" for name in NAMES})
+    monkeypatch.setattr(Beside, "images", lambda _: {name: f"acme/{name}:1" for name in (*SHARED, GITHUB)})
     monkeypatch.setattr(containers.trouble, "free_bytes", lambda folder: made.free)
     monkeypatch.setattr(docker_engine, "answers", lambda environ: made.answers)
     return made
 
 
-def session(runtime: str) -> Session:
-    return cast("Session", SimpleNamespace(choice=SimpleNamespace(runtime=runtime), environ={}))
+def session(runtime: str, *, s3: str | None = None) -> Session:
+    wanted = SimpleNamespace(s3=SimpleNamespace(endpoint=s3))
+    instance = Instance("lab", Path("/checkout"), Path("/data"))
+    return cast(
+        "Session",
+        SimpleNamespace(
+            choice=SimpleNamespace(runtime=runtime), environ={}, instance=instance, project=wanted
+        ),
+    )
 
 
 def examined(runtime: str = "compose") -> dict[str, Finding]:
@@ -172,7 +182,7 @@ def test_each_trouble_is_one_line_with_what_mends_it(
         ),
     ],
 )
-@pytest.mark.parametrize(("runtime", "verdict"), [("compose", MISSING), ("process", NOTE)])
+@pytest.mark.parametrize(("runtime", "verdict"), [("compose", MISSING), ("kind", MISSING), ("process", NOTE)])
 def test_an_engine_that_is_not_ours_to_ask_ends_the_questions(
     here: Machine, error: MissingError, runtime: str, verdict: Verdict
 ) -> None:
@@ -201,6 +211,31 @@ def test_processes_need_no_engine_and_nothing_else_is_asked(here: Machine) -> No
     assert found == {
         "docker": Finding("docker", NOTE, "no engine answers here; the process runtime needs none")
     }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "names"),
+    [
+        (None, {"hub-db", "explore-db", "s3", "github"}),
+        ("http://minio.example.org", {"hub-db", "explore-db", "github"}),
+    ],
+    ids=["the S3 beside the cluster", "an S3 of one's own"],
+)
+def test_a_cluster_needs_the_images_of_what_stands_beside_it(
+    here: Machine, endpoint: str | None, names: set[str]
+) -> None:
+    found = containers.examine(session("kind", s3=endpoint))
+
+    missing = {each.check for each in found if each.verdict is MISSING}
+
+    assert missing == {f"image acme/{name}:1" for name in names}
+
+
+def test_a_cluster_whose_engine_is_stopped_lacks_it(here: Machine) -> None:
+    here.answers = False
+    here.engine = MissingError("no Docker engine answers", hint="Start it")
+
+    assert [each.verdict for each in examined("kind").values()] == [MISSING]
 
 
 @pytest.mark.parametrize(
@@ -245,6 +280,22 @@ def test_a_port_that_runs_already_is_not_examined() -> None:
     )
 
     assert list(machine.ports(cast("Session", asked))) == []
+
+
+def test_what_has_no_port_of_its_own_is_not_examined() -> None:
+    asked = SimpleNamespace(
+        own_services=(SimpleNamespace(name="cluster"), SimpleNamespace(name="release")),
+        condition=lambda service: Condition(Phase.STOPPED),
+    )
+
+    assert list(machine.ports(cast("Session", asked))) == []
+
+
+@pytest.mark.parametrize("runtime", ["compose", "kind"])
+def test_notebooks_in_containers_and_pods_do_not_read_this_machines_files(runtime: str) -> None:
+    asked = SimpleNamespace(choice=SimpleNamespace(runtime=runtime), level=SimpleNamespace(name=""))
+
+    assert [each.verdict for each in machine.isolation(cast("Session", asked))] == [OK]
 
 
 def test_the_command_fails_by_what_is_missing_alone(monkeypatch: pytest.MonkeyPatch) -> None:
