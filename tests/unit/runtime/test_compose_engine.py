@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import docker
@@ -89,3 +90,19 @@ def test_an_engine_on_another_machine_is_refused_because_its_ports_are_there(
 def test_a_context_that_nobody_made_is_not_taken_for_the_usual_engine() -> None:
     with pytest.raises(DevenvError, match="no context 'typo'"):
         Engine({"DOCKER_CONTEXT": "typo"}).require_local()
+
+
+@pytest.mark.parametrize(
+    "stats",
+    [{"inactive_file": 0, "total_inactive_file": 700}, {"inactive_file": 700}, {"total_inactive_file": 700}],
+    ids=["a node's groups, version 1", "version 2", "version 1"],
+)
+def test_files_that_can_be_forgotten_are_no_memory_of_a_container(
+    monkeypatch: pytest.MonkeyPatch, stats: dict[str, int]
+) -> None:
+    told = {"memory_stats": {"usage": 1000, "stats": stats}}
+    client = SimpleNamespace(api=SimpleNamespace(stats=lambda *_, **__: told))
+    engine = Engine({})
+    monkeypatch.setitem(engine.__dict__, "client", client)
+
+    assert engine.memory_of(SimpleNamespace(id="c1")) == 300  # type: ignore[arg-type]
