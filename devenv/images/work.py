@@ -135,12 +135,17 @@ def _build_one(
 ) -> dict[str, Any]:
     plan = _plan(pinned, image, origin)
     repository = f"{pinned.repository}/{image.name}"
-    built = docker.images(habari_image=image.name)
-    if same := next((each for each in built if each.labels.get("habari.key") == plan.key), None):
-        version = versions.newest(repository, same.references)
-        if version:
-            docker.tag(same.id, f"{repository}:{LOCAL}")
-            return _result(image, f"{repository}:{version}", "nothing has changed", built=False)
+    # what somebody has built on one of ours has its labels too, and no version of ours
+    same = {
+        version: each
+        for each in docker.images(habari_image=image.name)
+        if each.labels.get("habari.key") == plan.key
+        and (version := versions.newest(repository, each.references))
+    }
+    if same:
+        version = max(same, key=versions.order)
+        docker.tag(same[version].id, f"{repository}:{LOCAL}")
+        return _result(image, f"{repository}:{version}", "nothing has changed", built=False)
     taken = [reference for each in docker.images(habari_image="") for reference in each.references]
     version = versions.following(repository, taken, pinned.version)
     references = (f"{repository}:{version}", f"{repository}:{LOCAL}")

@@ -26,6 +26,8 @@ class ReleaseService(Service):
     restarts_freely = True
     failure_leaves_others = True
     answer_seconds = 600
+    # after a start of its node the cluster calls pods ready for a while that it has yet to start again
+    proof_seconds = 300
 
     def may_start(self, site: Site) -> bool:
         """Its pods ask all of them at once."""

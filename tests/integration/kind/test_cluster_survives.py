@@ -149,7 +149,10 @@ def test_a_hub_that_crashes_is_named_with_its_last_words_and_peoples_pods_go_on(
     build(f"{image}:broken", 'FROM habari/hub:local\nENTRYPOINT ["sh", "-c", "echo nothing works; exit 3"]\n')
     values = first.file.parent / "broken.yaml"
     values.write_text(json.dumps({"hub": {"image": {"name": image, "tag": "broken"}}}))
-    with first.user("ada").kernel() as kernel:
+    person = first.visitor("grace")
+    person.sign_in()
+    person.start_server()
+    with person.kernel() as kernel:
         try:
             said = first.dev(
                 "kind", "--project", str(first.file), "--values", str(values), code=4, seconds=UP_SECONDS

@@ -68,6 +68,19 @@ def test_nothing_is_built_when_nothing_has_changed(docker: FakeDocker) -> None:
     assert "habari/s3:local" in docker.images[name]["RepoTags"]
 
 
+def test_what_somebody_built_on_one_of_ours_is_not_taken_for_it(docker: FakeDocker) -> None:
+    base = bases.wanted(PINS, S3, "registry")
+    inherited = {"habari_image": "s3", "habari_key": content.key(S3, base.key)}
+    docker.add("acme/s3:2", **inherited)
+    built_before(docker, "0.2")
+    built_before(docker, "0.10")
+
+    done = told(work.build, names=["s3"])
+
+    assert done["images"][0]["reference"] == "habari/s3:0.10"
+    assert docker.built() == []
+
+
 def test_a_changed_image_gets_the_next_version(docker: FakeDocker) -> None:
     built_before(docker, habari_key="another")
     told(work.build, names=["s3"])
