@@ -24,6 +24,7 @@ class Check:
 MYPY = Check("types", "mypy", ())
 # Tests spend half of their time waiting for servers: more workers than a small machine has processors. With
 # many more, servers take so long to answer there that it is no measure any more.
+# Files go beside one another, each file's tests in their order; tests/conftest.py says which stay together.
 BESIDE = ("--numprocesses", "3", "--dist", "loadfile")
 
 

@@ -34,13 +34,13 @@ _IMPORT = (
 
 def missing(node: str, images: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     """Those of ``images`` (the engine's ids by name) that the node does not have just so."""
-    there = _stored(node, environ)
+    there = _stored(node, environ) if images else {}
     return [name for name, found in images.items() if there.get(canonical(name)) != found]
 
 
 def nameless(node: str, images: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     """Those of ``images`` of whose name the node has none at all."""
-    there = _stored(node, environ)
+    there = _stored(node, environ) if images else {}
     return [name for name in images if canonical(name) not in there]
 
 
@@ -77,6 +77,8 @@ def bring(
     Raises MissingError for a full disk, UnhealthyError with the engine's words for anything else. Nothing of
     what was written on the way stays.
     """
+    if not names:
+        return
     try:
         save(place, names, environ, leash)
         if is_being_made:

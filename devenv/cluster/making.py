@@ -72,21 +72,18 @@ class Making:
 
     def load(self, images: Mapping[str, str]) -> list[str]:
         """Give the node what it lacks of ``images``; the names of that."""
-        names = loading.missing(self._place.node, images, self._environ) if images else []
-        if names:
-            loading.bring(self._place, names, self._environ, self._leash)
+        names = loading.missing(self._place.node, images, self._environ)
+        loading.bring(self._place, names, self._environ, self._leash)
         return names
 
     def load_by_name(self, images: Mapping[str, str]) -> list[str]:
         """Give the node those of ``images`` that it has none of that name of; the names of that."""
-        names = loading.nameless(self._place.node, images, self._environ) if images else []
-        if names:
-            loading.bring(self._place, names, self._environ, self._leash)
+        names = loading.nameless(self._place.node, images, self._environ)
+        loading.bring(self._place, names, self._environ, self._leash)
         return names
 
     def _load_when_it_answers(self, names: Sequence[str]) -> None:
-        if names:
-            loading.bring(self._place, names, self._environ, self._leash, is_being_made=True)
+        loading.bring(self._place, names, self._environ, self._leash, is_being_made=True)
 
     def _end_strays(self) -> None:
         """End a kind that outlived its command, and forget its lock: kind never breaks one that was left."""
