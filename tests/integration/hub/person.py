@@ -200,8 +200,11 @@ class Person(Browser):
         sent = None if body is None else json.dumps(body)
         return self.ask(method, url, sent, {"Content-Type": "application/json", **token}, seconds=seconds)
 
-    def start_server(self, server: str = "") -> None:
-        """Ask for it, wait until it is ready, and open it, which gives the browser its cookie."""
+    def start_server(self, server: str = "", *, route_seconds: float = 0) -> None:
+        """Ask for it, wait until it is ready, and open it, which gives the browser its cookie.
+
+        ``route_seconds``: how long its address may be the hub's alone, see ``enter_server``.
+        """
         end = time.monotonic() + START_SECONDS
         while "is pending" in (asked := self.request_server(server)).text and time.monotonic() < end:
             time.sleep(LOOK_SECONDS)  # one that is still stopping
@@ -210,7 +213,7 @@ class Person(Browser):
             # its start has failed, or takes too long: the hub tells why, or how far it is
             assert self.has(server) and time.monotonic() < end, self.progress(server)
             time.sleep(LOOK_SECONDS)
-        self.enter_server(server)
+        self.enter_server(server, route_seconds=route_seconds)
 
     def request_server(self, server: str = "") -> Page:
         return self.api("POST", f"users/{quote(self.name)}/{_path_of(server)}", {})
@@ -229,8 +232,16 @@ class Person(Browser):
     def _servers(self) -> dict[str, Any]:
         return dict(self.api("GET", f"users/{quote(self.name)}").json().get("servers", {}))
 
-    def enter_server(self, server: str = "") -> Page:
+    def enter_server(self, server: str = "", *, route_seconds: float = 0) -> Page:
+        """Open its Lab.
+
+        ``route_seconds``: where hub and proxy both began anew, the hub calls a server ready before its proxy
+        knows the way there: that it tells the proxy once it has looked for the servers of all people.
+        """
+        end = time.monotonic() + route_seconds
         page = self.open(self.server_url("lab", server))
+        while page.status == 500 and "Redirect loop" in page.text and time.monotonic() < end:
+            page = self.open(self.server_url("lab", server))
         assert page.status == 200, page
         assert page.path == urlsplit(self.server_url("lab", server)).path, page
         return page

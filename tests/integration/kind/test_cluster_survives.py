@@ -37,13 +37,15 @@ print(json.dumps(found))
 
 # The cluster's DNS remembers for a second where an alias leads.
 ALIAS_SECONDS = 2
+# The hub looks for a server that is no more for its http_timeout, and at its proxy's routes each minute.
+ROUTE_SECONDS = 120
 
 
 def use(project: Project, code: str) -> object:
     """Run code in a pod of a person who comes anew."""
     person = project.visitor("grace")
     assert person.sign_in().status == 200
-    person.start_server()
+    person.start_server(route_seconds=ROUTE_SECONDS)
     with person.kernel() as kernel:
         return kernel.call(code, seconds=120)
 
