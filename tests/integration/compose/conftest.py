@@ -62,7 +62,7 @@ def contained(environ: Mapping[str, str]) -> Mapping[str, str]:
     return {**environ, **{name: os.environ[name] for name in ENGINE_VARIABLES if name in os.environ}}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(images: Engine, data_root: Path, contained: Mapping[str, str]) -> Iterator[Dev]:
     """One instance that is up by this runtime; a test that breaks it heals it again."""
     # a shell of another compose project: what is done there is its own affair

@@ -143,7 +143,7 @@ def kill_service(dev: Dev, *names: str) -> None:
         kill(int(services[name]["pid"]))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hub(scratch: Path, data_root: Path, environ: Mapping[str, str]) -> Iterator[Hub]:
     """As a stranger has it: a checkout, the project's own values in their place, one command."""
     checkout = copy_checkout(scratch / "checkout with a hub")

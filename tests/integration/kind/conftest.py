@@ -170,7 +170,7 @@ def clustered(environ: Mapping[str, str], data_root: Path, chart: Path) -> dict[
     return {**environ, **kept, "HABARI_DATA_ROOT": str(data_root), "DEVENV_CHART": str(chart)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first(
     images: Engine, clustered: dict[str, str], data_root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
@@ -200,7 +200,7 @@ def kill_in_the_middle(project: Project) -> None:
     project.ports_of_the_killed = ports.known(project.place.instance)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def second(
     first: Project, clustered: dict[str, str], data_root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Project:
