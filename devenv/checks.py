@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,10 +23,10 @@ class Check:
 
 
 MYPY = Check("types", "mypy", ())
-# Tests spend half of their time waiting for servers: more workers than a small machine has processors. With
-# many more, servers take so long to answer there that it is no measure any more.
+# A worker for each processor: tests of servers and clusters keep one busy, and with more of them than there
+# are processors all take longer than one after the other would. Beyond four it is the memory that counts.
 # Files go beside one another, each file's tests in their order; tests/conftest.py says which stay together.
-BESIDE = ("--numprocesses", "3", "--dist", "loadfile")
+BESIDE = ("--numprocesses", str(min(max(os.cpu_count() or 1, 2), 4)), "--dist", "loadfile")
 
 
 def lint(*, fix: bool = False) -> tuple[Check, ...]:

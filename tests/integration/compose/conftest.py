@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.compose.building import build
-from integration.driving import Dev, free_ports
 
 from devenv.errors import DevenvError, MissingError
 from devenv.images import engine
 from devenv.images.engine import Engine
+from integration.compose.building import build
+from integration.driving import Dev, free_ports
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SERVICES = ("s3", "explore-db", "jupyter")

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from integration.compose.conftest import CHECKOUT, SERVICES, ByHand, Compose, filled
 
 from devenv.endpoints import Endpoint
 from devenv.services import kernel
+from integration.compose.conftest import CHECKOUT, SERVICES, ByHand, Compose, filled
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -7,9 +7,9 @@ import secrets
 import psutil
 import psycopg
 import pytest
-from integration.compose.conftest import DATABASES, ByHand, Compose
 
 from devenv.images.engine import Engine
+from integration.compose.conftest import DATABASES, ByHand, Compose
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -6,6 +6,12 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from testcontainers.core.container import DockerContainer
+
+from devenv import waiting
+from devenv.images.engine import Engine
+from devenv.postgres import ask, cluster, roles
+from devenv.postgres.wire import Login
 from integration.compose.passing import OWNER, container, reap
 from integration.process.test_postgres_server import (
     ADMIN,
@@ -17,12 +23,6 @@ from integration.process.test_postgres_server import (
     test_provisioning_twice_is_the_same_as_once,
     test_what_differs_is_put_right_and_earlier_names_are_named_not_dropped,
 )
-from testcontainers.core.container import DockerContainer
-
-from devenv import waiting
-from devenv.images.engine import Engine
-from devenv.postgres import ask, cluster, roles
-from devenv.postgres.wire import Login
 
 __all__ = [
     "test_explore_owns_its_database_and_reaches_no_other",

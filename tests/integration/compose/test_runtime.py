@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from devenv.images.engine import Engine
 from integration.compose.looking import NAMES, containers, docker, volumes
 from integration.conftest import Make
 from integration.driving import Dev, wait_until
 from integration.process.test_everyday import STILL_THERE, notebook, run_stranger
-
-from devenv.images.engine import Engine
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

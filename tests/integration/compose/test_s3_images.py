@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from integration.compose.building import build
-from integration.compose.conftest import CHECKOUT, ByHand, Compose, filled, without
-from integration.compose.passing import container
 
 from devenv.errors import DevenvError
 from devenv.images.engine import Engine
+from integration.compose.building import build
+from integration.compose.conftest import CHECKOUT, ByHand, Compose, filled, without
+from integration.compose.passing import container
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

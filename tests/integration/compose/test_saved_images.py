@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.compose.building import build
-from integration.compose.conftest import without
 
 from devenv.images import bases, building, pins, sources
 from devenv.images.building import Build
 from devenv.images.engine import Engine
 from devenv.images.sources import Sources
+from integration.compose.building import build
+from integration.compose.conftest import without
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from integration.compose.conftest import CHECKOUT
 
 from devenv import waiting
 from devenv.images.engine import Engine
+from integration.compose.conftest import CHECKOUT
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

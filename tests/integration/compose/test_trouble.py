@@ -17,16 +17,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from integration.compose.conftest import CHECKOUT
-from integration.compose.looking import NAMES, containers, docker, volumes
-from integration.conftest import Make
-from integration.driving import Dev, wait_until
 
 from devenv.images import bases, building, pins
 from devenv.images.building import Build
 from devenv.images.engine import Engine
 from devenv.images.pins import Image
 from devenv.images.sources import SECRETS, Sources
+from integration.compose.conftest import CHECKOUT
+from integration.compose.looking import NAMES, containers, docker, volumes
+from integration.conftest import Make
+from integration.driving import Dev, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 import yaml
+
 from integration.conftest import Make
 from integration.driving import Dev, Said, by_name, copy_checkout, free_ports, kill, settle_hub_ports
 from integration.hub.person import Person

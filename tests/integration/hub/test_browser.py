@@ -11,9 +11,9 @@ from urllib.parse import urljoin
 
 import pytest
 from contract.contents.browser import Browser
-from integration.hub.conftest import Hub
 
 from devenv.endpoints import PUBLIC_PORT
+from integration.hub.conftest import Hub
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 # where pictures of each step are kept, if anywhere

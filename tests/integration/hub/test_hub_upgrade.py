@@ -7,10 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from integration.conftest import Make
-from integration.driving import Dev, settle_hub_ports
 
 from devenv.credentials import Vault
+from integration.conftest import Make
+from integration.driving import Dev, settle_hub_ports
 
 pytestmark = pytest.mark.integration
 

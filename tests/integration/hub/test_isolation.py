@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from integration.driving import CHECKOUT
 from integration.hub.conftest import Hub, api_port, needs_root, secrets_of, servers_of
 from integration.hub.person import Kernel

@@ -8,6 +8,7 @@ import boto3
 import psycopg
 import pytest
 from botocore.config import Config
+
 from integration.driving import pids
 from integration.hub.conftest import Hub, kill_service, servers_of, start
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
 from integration.conftest import Make, poisoned_home
 from integration.driving import copy_checkout, furnish, python_for, settle_hub_ports
 from integration.hub.conftest import Hub, api_port, servers_of, values_file, words_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from integration.hub.conftest import Hub, secrets_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
+
 from integration.hub.conftest import Hub
 from integration.hub.person import Page, Person
 

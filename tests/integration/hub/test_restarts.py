@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
+
 from integration.driving import Dev, describe, keepers, kill, pids, wait_until
 from integration.hub.conftest import Hub, kill_service, servers_of, start
 from integration.hub.person import START_SECONDS, Kernel

@@ -12,6 +12,7 @@ from statistics import median
 from urllib.parse import urljoin
 
 import pytest
+
 from integration.driving import wait_until
 from integration.hub.conftest import CROWD, Hub, servers_of
 from integration.hub.person import STOP_SECONDS, Person

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urljoin
 
 import pytest
+
 from integration.hub.conftest import Hub, servers_of
 from integration.hub.person import Person
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-from integration.driving import Dev, wait_until
-from integration.hub.conftest import Hub, needs_root
 
 from devenv.state import MARK_VARIABLE
+from integration.driving import Dev, wait_until
+from integration.hub.conftest import Hub, needs_root
 
 pytestmark = [pytest.mark.integration, needs_root]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from integration.conftest import Make
 from integration.driving import pids
 from integration.hub.conftest import Hub, servers_of, start, values_file, words_of

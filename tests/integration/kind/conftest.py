@@ -19,8 +19,6 @@ from typing import Any
 
 import pytest
 import yaml
-from integration.driving import CHECKOUT, Dev, by_name, wait_until
-from integration.hub.conftest import Hub
 
 from devenv import report
 from devenv.cluster.api import ClusterApi
@@ -30,6 +28,8 @@ from devenv.helm import chart as charts
 from devenv.images import engine, work
 from devenv.images.engine import Engine
 from devenv.runtimes import ports
+from integration.driving import CHECKOUT, Dev, by_name, wait_until
+from integration.hub.conftest import Hub
 
 NODE_IMAGE = "HABARI_NODE_IMAGE"
 IMAGES = (

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from integration.driving import Dev, wait_until
-from integration.kind.conftest import UP_SECONDS, Project, docker_cli, write_project
 
 from devenv.cluster.place import Place
+from integration.driving import Dev, wait_until
+from integration.kind.conftest import UP_SECONDS, Project, docker_cli, write_project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 from contract.contents.browser import Browser
+
+from devenv.runtimes import ports
 from integration.driving import wait_until
 from integration.hub.test_browser import sign_in
 from integration.hub.test_notebook import CONTRACT
 from integration.kind.conftest import REACH, SPAWN_SECONDS, Project, docker_cli
-
-from devenv.runtimes import ports
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 PICTURES = os.environ.get("DEVENV_TEST_PICTURES")

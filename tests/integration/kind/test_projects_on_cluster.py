@@ -13,11 +13,11 @@ import psycopg
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from integration.driving import CHECKOUT, Dev
-from integration.kind.conftest import UP_SECONDS, Project, write_project
 
 from devenv.s3.provider import KeyPair
 from devenv.s3.provision import client
+from integration.driving import CHECKOUT, Dev
+from integration.kind.conftest import UP_SECONDS, Project, write_project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -6,6 +6,7 @@ import boto3
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
+
 from integration.kind.conftest import REACH, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 from botocore.config import Config
+
 from integration.conftest import Make
 from integration.driving import SERVICES, Dev, copy_checkout, keepers, kill, pids, wait_until
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from integration.conftest import HOME_FILES, contents
 from integration.driving import CHECKOUT, SERVICES, Dev, describe, kill, pids, wait_until
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
 from integration.conftest import Make
 from integration.driving import CHECKOUT, Dev
 

@@ -10,9 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from integration.driving import free_ports, wait_until
 
 from devenv import environments
+from integration.driving import free_ports, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 TOKEN = "of-this-test"

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
 from integration.conftest import Make
 from integration.driving import Dev, Said, by_name, copy_checkout, pids
 

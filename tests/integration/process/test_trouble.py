@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from integration.conftest import Make, contents, poisoned_home
 from integration.driving import (
     Dev,
