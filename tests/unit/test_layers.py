@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +127,16 @@ def test_what_makes_the_toolkits_environment_needs_the_standard_library_alone() 
                 seen.add(rest[0])
                 todo.append(path)
     assert "environments" in seen
+
+
+def test_starting_a_task_imports_nothing_that_takes_long_and_nobody_uses() -> None:
+    code = (
+        f"import sys; sys.argv = ['dev', '--list', '--search-root', {str(CHECKOUT)!r}]\n"
+        "import atexit, runpy\n"
+        "heavy = {'unittest.mock', 'importlib.metadata', 'asyncio', 'email', 'yaml', 'boto3', 'docker'}\n"
+        "atexit.register(lambda: print('heavy:', sorted(heavy & set(sys.modules))))\n"
+        f"runpy.run_path({str(PACKAGE / 'cli.py')!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "heavy: []"), done
+    assert "up" in done.stdout
