@@ -32,8 +32,8 @@ for _name, _content in _FELT.items():
     sys.modules[_name] = ModuleType(_name)
     vars(sys.modules[_name]).update(_content)
 
-from invoke.exceptions import Exit, ParseError
-from invoke.program import Program
+from invoke.exceptions import Exit, ParseError  # noqa: E402
+from invoke.program import Program  # noqa: E402
 
 for _name in _FELT:
     del sys.modules[_name]
