@@ -24,7 +24,7 @@ def _read_yaml(file: Any) -> Any:
 # Invoke imports these for its version, for tests of other people's tasks and for settings that few people
 # have: a quarter of the time in which a task starts. Whoever needs them later gets the real ones.
 _FELT: dict[str, dict[str, Any]] = {
-    "importlib.metadata": {"version": lambda name: ""},
+    "importlib.metadata": {"version": lambda _name: ""},
     "unittest.mock": {"Mock": object},
     "invoke.vendor.yaml": {"safe_load": _read_yaml},
 }
