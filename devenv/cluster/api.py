@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -35,7 +35,9 @@ _GROUPS = {
 }
 _OF_CLUSTER = ("namespaces", "nodes", "persistentvolumes", "storageclasses")
 _OWNER = "habari-devenv"
-_WITHOUT_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"}
+# Why a pod's container waits, or ended. https://kubernetes.io/docs/concepts/containers/images/#imagepullbackoff
+WITHOUT_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"})
+FALLEN = frozenset({"CrashLoopBackOff", "Error"})
 _DNS_CONFIG = "/api/v1/namespaces/kube-system/configmaps/coredns"
 _CACHE = re.compile(r"^(\s*cache )\d+", re.MULTILINE)
 
@@ -141,6 +143,16 @@ class ClusterApi:
         self._call("PATCH", _DNS_CONFIG, body={"data": {"Corefile": new}})
         return True
 
+    def forget_leaders(self) -> None:
+        """Let the cluster's controllers begin at once after a start of their only node.
+
+        Those of before are gone, and what they had reserved runs for another quarter of a minute, in which no
+        Service learns the new addresses of its pods. https://kubernetes.io/docs/concepts/architecture/leases/
+        """
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            with contextlib.suppress(_NotThereError):
+                self._call("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}")
+
     def delete_namespace(self, name: str, *, seconds: float) -> bool:
         """See :meth:`devenv.helm.api.Api.delete_namespace`."""
         if not self._has_namespace(name):
@@ -151,14 +163,22 @@ class ClusterApi:
             raise UnhealthyError(f"the namespace {name} is still being deleted after {seconds:g} s")
         return True
 
-    def renew_pods_without_image(self, namespace: str) -> None:
-        """Have controllers make those pods anew that wait for an image, instead of for their next attempt."""
+    def renew_pods(self, namespace: str, reasons: Set[str]) -> list[str]:
+        """Have controllers make those pods anew that do not run for one of these reasons; the names of them.
+
+        The cluster's own next attempt comes after pauses that double each time, up to five minutes.
+        https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
+        """
+        renewed = []
         for pod in self.things("pods", namespace):
-            states = pod["status"].get("containerStatuses", ())
-            reasons = {each["state"].get("waiting", {}).get("reason") for each in states}
-            if reasons & _WITHOUT_IMAGE and pod["metadata"].get("ownerReferences"):
+            states = [each["state"] for each in pod["status"].get("containerStatuses", ())]
+            found = {what.get("reason") for state in states for what in state.values()}
+            if found & reasons and pod["metadata"].get("ownerReferences"):
+                name = pod["metadata"]["name"]
                 with contextlib.suppress(_NotThereError):
-                    self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}")
+                    self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}")
+                    renewed.append(name)
+        return renewed
 
     def _has_namespace(self, name: str) -> bool:
         return any(each["metadata"]["name"] == name for each in self.things("namespaces"))

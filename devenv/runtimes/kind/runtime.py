@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from devenv import commands, diagnosis, processes, project
 from devenv import compose as compose_cli
 from devenv.cluster import kind as kind_cli
 from devenv.cluster import network, slots, stand_ins
-from devenv.cluster.api import ClusterApi
+from devenv.cluster.api import FALLEN, WITHOUT_IMAGE, ClusterApi
 from devenv.cluster.making import Making
 from devenv.cluster.node import Node
 from devenv.cluster.place import Place
@@ -48,6 +49,8 @@ _ORDERLY = (0, 143)
 _KEPT_LINES = 2000
 _HUB_PORT = 8081
 _HELM_SECONDS = 300
+# A pod that falls each time is told with its last words after these.
+_RENEWALS, _RENEWAL_SECONDS = 5, 2
 
 
 class KindRuntime:
@@ -70,6 +73,9 @@ class KindRuntime:
         self._creating = threading.Lock()
         self._created = False
         self._notices: list[str] = []
+        self._has_restarted = False
+        self._renewals = 0
+        self._renewed_at = 0.0
         self._progress: Progress = _silent
 
     @property
@@ -229,15 +235,21 @@ class KindRuntime:
             ReleaseService.release(site).check()
         image = node_image.choose(self._images, self._environ)
         known = ports.known(self.place.instance)
-        return self._making.bring_up(
+        was_whole = self._node.is_whole()
+        started = self._making.bring_up(
             image, known, self._chosen().ids, lambda step: self._progress(CLUSTER, "starting", step)
         )
+        self._has_restarted = started and was_whole
+        return started
 
     def _start_release(self, site: Site) -> bool:
         release, namespace = ReleaseService.release(site), self._instance.name
+        if self._has_restarted:
+            self.api.forget_leaders()
         if release.is_current():
             self._ensure_aliases()
             self._supply()
+            self._renewals = _RENEWALS
             return False
         release.require_ours()
         loaded = self._making.load(self._chosen().ids)
@@ -266,7 +278,17 @@ class KindRuntime:
         loaded = self._making.load_by_name(self._chosen().ids)
         if loaded:
             self._progress(RELEASE, "starting", f"the node has {', '.join(loaded)}")
-            self.api.renew_pods_without_image(self._instance.name)
+            self.api.renew_pods(self._instance.name, WITHOUT_IMAGE)
+
+    def _renew_fallen(self) -> None:
+        """Start at once what fell as its node began anew: a hub does before the cluster has its DNS again."""
+        if not self._renewals or time.monotonic() < self._renewed_at + _RENEWAL_SECONDS:
+            return
+        with contextlib.suppress(UnhealthyError):
+            if fallen := self.api.renew_pods(self._instance.name, FALLEN):
+                self._renewals -= 1
+                self._progress(RELEASE, "starting", f"{', '.join(fallen)} fell with the node: anew")
+        self._renewed_at = time.monotonic()
 
     def _about_images(self) -> Iterator[str]:
         chosen = self._chosen()
@@ -280,6 +302,7 @@ class KindRuntime:
 
     def ensure_alive(self, service: Service) -> None:
         if service.name == RELEASE:
+            self._renew_fallen()
             return
         if service.name == CLUSTER:
             if not self._node.is_running():

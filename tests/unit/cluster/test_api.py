@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from devenv.cluster.api import ClusterApi
+from devenv.cluster import api as api_module
+from devenv.cluster.api import FALLEN, ClusterApi
 from devenv.errors import NotRunningError, UsageError
 from devenv.helm.cli import Target
 
@@ -132,3 +133,49 @@ def test_the_clusters_dns_is_told_once_to_ask_anew_after_a_second(
 
     assert [api.forget_aliases_soon(), api.forget_aliases_soon()] == [True, False]
     assert kept["Corefile"] == COREFILE.replace("cache 30", "cache 1")
+
+
+def pod(name: str, state: Mapping[str, Any], *, owned: bool = True) -> dict[str, Any]:
+    """One that the cluster would show."""
+    metadata = {"name": name, **({"ownerReferences": [{"kind": "ReplicaSet"}]} if owned else {})}
+    return {"metadata": metadata, "status": {"containerStatuses": [{"state": state}]}}
+
+
+def test_only_pods_that_do_not_run_for_a_given_reason_and_have_a_controller_are_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ClusterApi(Target(tmp_path / "none", "here"))
+    pods = [
+        pod("hub", {"terminated": {"reason": "Error"}}),
+        pod("proxy", {"waiting": {"reason": "CrashLoopBackOff"}}),
+        pod("culler", {"running": {}}),
+        # of before a start of the node, which the node has yet to look at
+        pod("placeholder", {"terminated": {"reason": "Unknown"}}),
+        pod("jupyter-ada", {"terminated": {"reason": "Error"}}, owned=False),
+    ]
+    deleted: list[str] = []
+
+    def play(method: str, path: str, **_: Any) -> Any:
+        if method == "DELETE":
+            deleted.append(path.rpartition("/")[2])
+        return {"items": pods}
+
+    monkeypatch.setattr(api, "_call", play)
+
+    assert api.renew_pods("lab", FALLEN) == ["hub", "proxy"] == deleted
+
+
+def test_what_gone_controllers_had_reserved_is_given_up_also_when_there_is_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ClusterApi(Target(tmp_path / "none", "here"))
+    deleted: list[str] = []
+
+    def play(method: str, path: str) -> Any:
+        deleted.append(f"{method} {path.rpartition('/')[2]}")
+        raise api_module._NotThereError("gone")
+
+    monkeypatch.setattr(api, "_call", play)
+    api.forget_leaders()
+
+    assert deleted == ["DELETE kube-controller-manager", "DELETE kube-scheduler"]

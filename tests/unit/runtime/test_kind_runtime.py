@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -289,14 +289,67 @@ def test_a_release_that_is_there_just_so_gets_what_its_pods_wait_for(
     monkeypatch.setattr(ReleaseService, "release", staticmethod(lambda _site: current))
     api = SimpleNamespace(
         ensure_alias=lambda namespace, name, _host, _port: done.append(name),
-        renew_pods_without_image=lambda namespace: done.append(namespace),
+        renew_pods=lambda namespace, waiting: done.append((namespace, "ImagePullBackOff" in waiting)),
     )
     monkeypatch.setitem(runtime.__dict__, "api", api)
     runtime._chosen = lambda: SimpleNamespace(ids={"acme/hub:1": "sha256:1"})  # type: ignore[assignment, return-value]
     monkeypatch.setattr(runtime._making, "load_by_name", lambda ids: list(ids))
 
     assert runtime.start(Any, ReleaseService()) is False  # type: ignore[arg-type]
-    assert done == ["hub-db", "explore-db", "s3", "github", "lab"]
+    assert done == ["hub-db", "explore-db", "s3", "github", ("lab", True)]
+
+
+@pytest.mark.parametrize(
+    ("was_whole", "started", "told"), [(True, True, 1), (True, False, 0), (False, True, 0)]
+)
+def test_controllers_of_before_are_forgotten_after_a_start_of_their_node_alone(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, was_whole: bool, started: bool, told: int
+) -> None:
+    forgotten: list[str] = []
+    current = SimpleNamespace(is_current=lambda: True, check=lambda: None)
+    monkeypatch.setattr(ReleaseService, "release", staticmethod(lambda _site: current))
+    api = SimpleNamespace(ensure_alias=lambda *_: None, forget_leaders=lambda: forgotten.append("both"))
+    monkeypatch.setitem(runtime.__dict__, "api", api)
+    monkeypatch.setitem(runtime.__dict__, "_images", None)
+    monkeypatch.setattr(node_image, "choose", lambda *_: "node:1")
+    runtime._chosen = lambda: SimpleNamespace(ids={})  # type: ignore[assignment, return-value]
+    monkeypatch.setattr(runtime._node, "is_whole", lambda: was_whole)
+    monkeypatch.setattr(runtime._making, "bring_up", lambda *_: started)
+    monkeypatch.setattr(runtime._making, "load_by_name", lambda _ids: [])
+
+    assert runtime.start(Any, ClusterService()) is started  # type: ignore[arg-type]
+    runtime.start(Any, ReleaseService())  # type: ignore[arg-type]
+
+    assert len(forgotten) == told
+
+
+def test_what_fell_while_its_node_began_anew_is_started_at_once_and_not_for_ever(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[str] = []
+
+    def renew(namespace: str, waiting: Set[str]) -> list[str]:
+        assert "CrashLoopBackOff" in waiting
+        renewed.append(namespace)
+        return ["hub-1"]
+
+    clock = iter(range(0, 1000, 3))
+    monkeypatch.setattr("devenv.runtimes.kind.runtime.time.monotonic", lambda: next(clock))
+    monkeypatch.setitem(
+        runtime.__dict__, "api", SimpleNamespace(renew_pods=renew, ensure_alias=lambda *_: None)
+    )
+    runtime.ensure_alive(ReleaseService())
+    assert renewed == [], "a release that is being made fails by itself"
+
+    current = SimpleNamespace(is_current=lambda: True)
+    monkeypatch.setattr(ReleaseService, "release", staticmethod(lambda _site: current))
+    runtime._chosen = lambda: SimpleNamespace(ids={})  # type: ignore[assignment, return-value]
+    monkeypatch.setattr(runtime._making, "load_by_name", lambda _ids: [])
+    runtime.start(Any, ReleaseService())  # type: ignore[arg-type]
+    for _ in range(20):
+        runtime.ensure_alive(ReleaseService())
+
+    assert renewed == ["lab"] * 5
 
 
 def of_ones_own(folder: Path) -> Project:
