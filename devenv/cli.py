@@ -23,19 +23,19 @@ def _read_yaml(file: Any) -> Any:
 
 # Invoke imports these for its version, for tests of other people's tasks and for settings that few people
 # have: a quarter of the time in which a task starts. Whoever needs them later gets the real ones.
-_FELT: dict[str, dict[str, Any]] = {
+_STAND_INS: dict[str, dict[str, Any]] = {
     "importlib.metadata": {"version": lambda _name: ""},
     "unittest.mock": {"Mock": object},
     "invoke.vendor.yaml": {"safe_load": _read_yaml},
 }
-for _name, _content in _FELT.items():
+for _name, _content in _STAND_INS.items():
     sys.modules[_name] = ModuleType(_name)
     vars(sys.modules[_name]).update(_content)
 
 from invoke.exceptions import Exit, ParseError  # noqa: E402
 from invoke.program import Program  # noqa: E402
 
-for _name in _FELT:
+for _name in _STAND_INS:
     del sys.modules[_name]
 
 WRONG_USE = 2

@@ -184,6 +184,7 @@ class Stack:
                 seconds=seconds,
                 alive=alive,
                 tail=lambda: self._runtime.tail(service.name, 10),
+                longest_pause=service.look_seconds,
             )
             or ""
         )

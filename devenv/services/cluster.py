@@ -14,6 +14,8 @@ class ClusterService(Service):
     name = "cluster"
     stop = Stop(seconds=10)
     answer_seconds = 180
+    # its API has all else to start meanwhile
+    look_seconds = 0.3
 
     def answer(self, site: Site) -> str:
         api = cluster_of(site).api()

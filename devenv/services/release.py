@@ -28,6 +28,8 @@ class ReleaseService(Service):
     answer_seconds = 600
     # after a start of its node the cluster calls pods ready for a while that it has yet to start again
     proof_seconds = 300
+    # the cluster's API has the pods to start meanwhile
+    look_seconds = 0.3
 
     def may_start(self, site: Site) -> bool:
         """Its pods ask all of them at once."""

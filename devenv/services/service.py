@@ -97,6 +97,8 @@ class Service(ABC):
     # how long it may take to answer, and to be proved
     answer_seconds: float = 90
     proof_seconds: float = 60
+    # the longest pause between two questions while it starts
+    look_seconds: float = 0.05
     # a restart costs nobody anything, so ``up`` may do it to apply what has changed
     restarts_freely: bool = False
     # what provisioning found different from the project and left alone

@@ -34,6 +34,7 @@ class FakeService:
         self.failure_leaves_others = False
         self.answer_seconds = 90.0
         self.proof_seconds = 60.0
+        self.look_seconds = 0.05
         self.answers = answers
         self.seen: list[str] = []
 
