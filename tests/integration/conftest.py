@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from contract.contents.browser import Browser, find_program
-from integration.driving import Dev, free_ports, furnish, needed_environments
 
 from devenv import environments, state
+from integration.driving import Dev, free_ports, furnish, needed_environments
 
 # Whoever follows one of these is lost: a proxy that nobody is, an account that does not exist.
 POISON = {
