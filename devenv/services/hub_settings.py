@@ -198,8 +198,9 @@ def _servers(site: Site) -> hub_side.Servers:
     environ = notebook_environment.of_anybody(site, project.environment(), jupyter / "buckets")
     contract_side = contract.user(site, site.view)
     hook = wanted.post_start if runs_post_start(site.project) else None
+    start = str(jupyter / "etc" / "start_server.py")
     return hub_side.Servers(
-        command=(str(site.notebook_python), "-m", "jupyterhub.singleuser", "--ServerApp.ip=127.0.0.1"),
+        command=(str(site.notebook_python), start, "jupyterhub.singleuser", "--ServerApp.ip=127.0.0.1"),
         environment={
             **{name: value for name, value in environ.items() if name not in contract_side},
             "JUPYTER_CONFIG_PATH": str(jupyter / "etc"),

@@ -99,7 +99,7 @@ def jupyter(site: Site) -> Launch:
     environ = notebook_environment.build(site, project.environment())
     argv = (
         str(site.notebook_python),
-        "-m",
+        str(JUPYTER / "etc" / "start_server.py"),
         "jupyterlab",
         "--no-browser",
         "--allow-root",
