@@ -1,4 +1,4 @@
-"""``python start_server.py MODULE ARGUMENT...``: what ``python -m MODULE ARGUMENT...`` does, half a second sooner.
+"""``python start_server.py MODULE ARGUMENT...``: what ``python -m`` does with them, half a second sooner.
 
 JupyterLab asks yarn for its registry while it is imported, wherever there is a node. That is for builds of
 JupyterLab itself, which ask again.
@@ -8,6 +8,7 @@ import contextlib
 import os
 import runpy
 import sys
+from pathlib import Path
 
 NOWHERE = "/nonexistent"
 
@@ -21,6 +22,6 @@ else:
     os.environ["PATH"] = path
 
 # as -m has it
-sys.path[0] = os.getcwd()
+sys.path[0] = str(Path.cwd())
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

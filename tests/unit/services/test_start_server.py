@@ -1,4 +1,4 @@
-"""How Jupyter's servers are started: as ``python -m`` does, but JupyterLab is imported where it finds no node."""
+"""Jupyter's servers start as ``python -m`` has it, but JupyterLab finds no node while it is imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 START = Path(__file__).resolve().parents[3] / "jupyter" / "etc" / "start_server.py"
 SERVER = """
 import json, os, sys
-print(json.dumps({"argv": sys.argv[1:], "main": __name__, "path": os.environ.get("PATH"), "first": sys.path[0]}))
+told = {"argv": sys.argv[1:], "main": __name__, "path": os.environ.get("PATH"), "first": sys.path[0]}
+print(json.dumps(told))
 print(json.dumps(getattr(sys, "path_of_lab", "not imported")))
 """
 LAB = "import os, shutil, sys\nsys.path_of_lab = shutil.which('node')\n"
