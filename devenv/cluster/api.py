@@ -180,6 +180,14 @@ class ClusterApi:
                     renewed.append(name)
         return renewed
 
+    def renew_component(self, namespace: str, component: str) -> None:
+        """Have its controller make a component's pod anew, whatever it does at the moment."""
+        for pod in self.things("pods", namespace):
+            labels = pod["metadata"].get("labels", {})
+            if labels.get("component") == component and pod["metadata"].get("ownerReferences"):
+                with contextlib.suppress(_NotThereError):
+                    self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}")
+
     def _has_namespace(self, name: str) -> bool:
         return any(each["metadata"]["name"] == name for each in self.things("namespaces"))
 

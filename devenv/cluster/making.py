@@ -70,6 +70,11 @@ class Making:
         self._node.note_whole(image)
         return True
 
+    def wait_for_network(self) -> None:
+        """Wait until pods reach the cluster's own API. Raises UnhealthyError when they never do."""
+        subnet = config.service_subnet(self._place.config)
+        service_addresses.wait_until_served(self._place.node, subnet, self._environ, self._leash)
+
     def load(self, images: Mapping[str, str]) -> list[str]:
         """Give the node what it lacks of ``images``; the names of that."""
         names = loading.missing(self._place.node, images, self._environ)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 MADE = "made.json"
+SETTLED = "settled.json"
 CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 
 
@@ -60,6 +61,17 @@ class Node:
     def image(self) -> str:
         """The image that the cluster was made of."""
         return str((read_json(self._place.instance.root / MADE) or {}).get("image", ""))
+
+    def is_settled(self) -> bool:
+        """Whether what a start of it needs was done since it started last, whoever started it."""
+        return bool(read_json(self._place.instance.root / SETTLED) == self._start())
+
+    def note_settled(self) -> None:
+        write_json(self._place.instance.root / SETTLED, self._start(), mode=0o644)
+
+    def _start(self) -> dict[str, str]:
+        found = self.container()
+        return {"container": str(found.id), "started": found.attrs["State"]["StartedAt"]} if found else {}
 
     def start(self) -> None:
         found = self.container()

@@ -9,9 +9,14 @@ https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-iptables
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 
-from devenv import commands
+from devenv import commands, waiting
+from devenv.commands import Leash
 from devenv.errors import UnhealthyError
+from devenv.waiting import NotYet
+
+SERVED_SECONDS = 180
 
 # Behind the tables of kube-proxy and of the network policies, which leave this one alone.
 _RULE = """
@@ -29,3 +34,19 @@ def keep_in(node: str, subnet: str, environ: Mapping[str, str]) -> None:
     done = commands.run(argv, env=environ, check=False)
     if done.code:
         raise UnhealthyError("the node did not take a rule of its network", details=(done.stderr.strip(),))
+
+
+def wait_until_served(node: str, subnet: str, environ: Mapping[str, str], leash: Leash) -> None:
+    """Wait until the cluster's API is reached by the address of its Service: the first of ``subnet``.
+
+    Raises UnhealthyError when it is not.
+    """
+    address = str(ip_network(subnet.split(",")[0])[1])
+    connect = ("timeout", "1", "bash", "-c", 'exec 3<>"/dev/tcp/$1/443"', "bash", address)
+
+    def probe() -> None:
+        leash.check()
+        if commands.run(("docker", "exec", node, *connect), env=environ, check=False).code:
+            raise NotYet(f"nothing answers at {address}")
+
+    waiting.until(probe, what="the cluster's network", seconds=SERVED_SECONDS, longest_pause=0.3)

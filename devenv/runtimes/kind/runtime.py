@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import commands, diagnosis, processes, project
+from devenv import commands, diagnosis, processes, project, waiting
 from devenv import compose as compose_cli
 from devenv.cluster import kind as kind_cli
 from devenv.cluster import network, slots, stand_ins
@@ -38,6 +38,7 @@ from devenv.services.plan import Plan
 from devenv.services.release import ALIASES, ReleaseService
 from devenv.services.service import Cluster, Service, Site
 from devenv.state import Instance
+from devenv.waiting import NotYet
 
 if TYPE_CHECKING:
     from devenv.helm.api import Thing
@@ -49,6 +50,7 @@ _ORDERLY = (0, 143)
 _KEPT_LINES = 2000
 _HUB_PORT = 8081
 _HELM_SECONDS = 300
+_SETTLE_SECONDS = 60
 # A pod that falls each time is told with its last words after these.
 _RENEWALS, _RENEWAL_SECONDS = 5, 2
 
@@ -73,7 +75,6 @@ class KindRuntime:
         self._creating = threading.Lock()
         self._created = False
         self._notices: list[str] = []
-        self._has_restarted = False
         self._renewals = 0
         self._renewed_at = 0.0
         self._progress: Progress = _silent
@@ -239,13 +240,28 @@ class KindRuntime:
         started = self._making.bring_up(
             image, known, self._chosen().ids, lambda step: self._progress(CLUSTER, "starting", step)
         )
-        self._has_restarted = started and was_whole
+        if was_whole and not self._node.is_settled():
+            self._progress(CLUSTER, "starting", "its network")
+            self._making.wait_for_network()
+            waiting.until(self._begin_anew, what="the cluster", seconds=_SETTLE_SECONDS, longest_pause=0.3)
+        self._node.note_settled()
         return started
+
+    def _begin_anew(self) -> None:
+        """After a start of the node: have all hubs start once more, with the cluster's network there.
+
+        One that started before asked the cluster once for its pods, got no answer, and sees none for ever.
+        """
+        try:
+            self.api.forget_leaders()
+            for slot in slots.taken(self.place):
+                self.api.renew_component(slot.project, "hub")
+        except UnhealthyError as error:
+            # it refuses everything until it has read who may do what
+            raise NotYet(error.what) from error
 
     def _start_release(self, site: Site) -> bool:
         release, namespace = ReleaseService.release(site), self._instance.name
-        if self._has_restarted:
-            self.api.forget_leaders()
         if release.is_current():
             self._ensure_aliases()
             self._supply()

@@ -300,27 +300,41 @@ def test_a_release_that_is_there_just_so_gets_what_its_pods_wait_for(
 
 
 @pytest.mark.parametrize(
-    ("was_whole", "started", "told"), [(True, True, 1), (True, False, 0), (False, True, 0)]
+    ("was_whole", "settled", "renewed"),
+    [
+        pytest.param(True, False, ["network", "leaders", "lab/hub", "other/hub"], id="a start of the node"),
+        pytest.param(True, True, [], id="a node that went on"),
+        pytest.param(False, False, [], id="a new cluster"),
+    ],
 )
-def test_controllers_of_before_are_forgotten_after_a_start_of_their_node_alone(
-    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, was_whole: bool, started: bool, told: int
+def test_hubs_that_began_before_their_network_begin_once_more_after_each_start_of_the_node(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, was_whole: bool, settled: bool, renewed: list[str]
 ) -> None:
-    forgotten: list[str] = []
-    current = SimpleNamespace(is_current=lambda: True, check=lambda: None)
-    monkeypatch.setattr(ReleaseService, "release", staticmethod(lambda _site: current))
-    api = SimpleNamespace(ensure_alias=lambda *_: None, forget_leaders=lambda: forgotten.append("both"))
+    done: list[str] = []
+    for name in ("lab", "other"):
+        slots.take(runtime.place, name, f"{name}-1", None)
+    checked = SimpleNamespace(check=lambda: None)
+    monkeypatch.setattr(ReleaseService, "release", staticmethod(lambda _site: checked))
+    api = SimpleNamespace(
+        forget_leaders=lambda: done.append("leaders"),
+        renew_component=lambda namespace, component: done.append(f"{namespace}/{component}"),
+    )
     monkeypatch.setitem(runtime.__dict__, "api", api)
     monkeypatch.setitem(runtime.__dict__, "_images", None)
     monkeypatch.setattr(node_image, "choose", lambda *_: "node:1")
     runtime._chosen = lambda: SimpleNamespace(ids={})  # type: ignore[assignment, return-value]
+    node = give_node(runtime, monkeypatch)
+    node.attrs["State"]["StartedAt"] = "2026-11-28T17:26:06Z"
     monkeypatch.setattr(runtime._node, "is_whole", lambda: was_whole)
-    monkeypatch.setattr(runtime._making, "bring_up", lambda *_: started)
-    monkeypatch.setattr(runtime._making, "load_by_name", lambda _ids: [])
+    if settled:
+        runtime._node.note_settled()
+    monkeypatch.setattr(runtime._making, "bring_up", lambda *_: not settled)
+    monkeypatch.setattr(runtime._making, "wait_for_network", lambda: done.append("network"))
 
-    assert runtime.start(Any, ClusterService()) is started  # type: ignore[arg-type]
-    runtime.start(Any, ReleaseService())  # type: ignore[arg-type]
+    runtime.start(Any, ClusterService())  # type: ignore[arg-type]
 
-    assert len(forgotten) == told
+    assert done == renewed
+    assert runtime._node.is_settled()
 
 
 def test_what_fell_while_its_node_began_anew_is_started_at_once_and_not_for_ever(
