@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -169,24 +169,30 @@ class ClusterApi:
         The cluster's own next attempt comes after pauses that double each time, up to five minutes.
         https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
         """
+
+        def is_held(pod: Thing) -> bool:
+            states = [each["state"] for each in pod["status"].get("containerStatuses", ())]
+            return any(what.get("reason") in reasons for state in states for what in state.values())
+
+        return self._renew(namespace, is_held)
+
+    def renew_component(self, namespace: str, component: str) -> list[str]:
+        """Have its controller make a component's pod anew, whatever it does at the moment; its name."""
+        return self._renew(
+            namespace, lambda pod: pod["metadata"].get("labels", {}).get("component") == component
+        )
+
+    def _renew(self, namespace: str, wanted: Callable[[Thing], bool]) -> list[str]:
+        """Delete the wanted pods that have a controller and are not on their way out already."""
         renewed = []
         for pod in self.things("pods", namespace):
-            states = [each["state"] for each in pod["status"].get("containerStatuses", ())]
-            found = {what.get("reason") for state in states for what in state.values()}
-            if found & reasons and pod["metadata"].get("ownerReferences"):
-                name = pod["metadata"]["name"]
+            metadata = pod["metadata"]
+            is_replaced = metadata.get("ownerReferences") and "deletionTimestamp" not in metadata
+            if is_replaced and wanted(pod):
                 with contextlib.suppress(_NotThereError):
-                    self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}")
-                    renewed.append(name)
+                    self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{metadata['name']}")
+                    renewed.append(metadata["name"])
         return renewed
-
-    def renew_component(self, namespace: str, component: str) -> None:
-        """Have its controller make a component's pod anew, whatever it does at the moment."""
-        for pod in self.things("pods", namespace):
-            labels = pod["metadata"].get("labels", {})
-            if labels.get("component") == component and pod["metadata"].get("ownerReferences"):
-                with contextlib.suppress(_NotThereError):
-                    self._call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}")
 
     def _has_namespace(self, name: str) -> bool:
         return any(each["metadata"]["name"] == name for each in self.things("namespaces"))

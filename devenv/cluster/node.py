@@ -64,12 +64,12 @@ class Node:
 
     def is_settled(self) -> bool:
         """Whether what a start of it needs was done since it started last, whoever started it."""
-        return bool(read_json(self._place.instance.root / SETTLED) == self._start())
+        return bool(read_json(self._place.instance.root / SETTLED) == self._last_start())
 
     def note_settled(self) -> None:
-        write_json(self._place.instance.root / SETTLED, self._start(), mode=0o644)
+        write_json(self._place.instance.root / SETTLED, self._last_start(), mode=0o644)
 
-    def _start(self) -> dict[str, str]:
+    def _last_start(self) -> dict[str, str]:
         found = self.container()
         return {"container": str(found.id), "started": found.attrs["State"]["StartedAt"]} if found else {}
 

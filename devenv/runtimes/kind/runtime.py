@@ -240,12 +240,16 @@ class KindRuntime:
         started = self._making.bring_up(
             image, known, self._chosen().ids, lambda step: self._progress(CLUSTER, "starting", step)
         )
-        if was_whole and not self._node.is_settled():
-            self._progress(CLUSTER, "starting", "its network")
-            self._making.wait_for_network()
-            waiting.until(self._begin_anew, what="the cluster", seconds=_SETTLE_SECONDS, longest_pause=0.3)
-        self._node.note_settled()
+        if not self._node.is_settled():
+            if was_whole:
+                self._settle()
+            self._node.note_settled()
         return started
+
+    def _settle(self) -> None:
+        self._progress(CLUSTER, "starting", "its network")
+        self._making.wait_for_network()
+        waiting.until(self._begin_anew, what="the cluster", seconds=_SETTLE_SECONDS, longest_pause=0.3)
 
     def _begin_anew(self) -> None:
         """After a start of the node: have all hubs start once more, with the cluster's network there.

@@ -135,9 +135,9 @@ def test_the_clusters_dns_is_told_once_to_ask_anew_after_a_second(
     assert kept["Corefile"] == COREFILE.replace("cache 30", "cache 1")
 
 
-def pod(name: str, state: Mapping[str, Any], *, owned: bool = True) -> dict[str, Any]:
-    """One that the cluster would show."""
-    metadata = {"name": name, **({"ownerReferences": [{"kind": "ReplicaSet"}]} if owned else {})}
+def pod(name: str, state: Mapping[str, Any], *, owned: bool = True, **more: Any) -> dict[str, Any]:
+    """One that the cluster would show; ``more`` is its metadata's."""
+    metadata = {"name": name, **({"ownerReferences": [{"kind": "ReplicaSet"}]} if owned else {}), **more}
     return {"metadata": metadata, "status": {"containerStatuses": [{"state": state}]}}
 
 
@@ -152,6 +152,7 @@ def test_only_pods_that_do_not_run_for_a_given_reason_and_have_a_controller_are_
         # of before a start of the node, which the node has yet to look at
         pod("placeholder", {"terminated": {"reason": "Unknown"}}),
         pod("jupyter-ada", {"terminated": {"reason": "Error"}}, owned=False),
+        pod("hub-of-before", {"terminated": {"reason": "Error"}}, deletionTimestamp="2026-11-28T17:26:10Z"),
     ]
     deleted: list[str] = []
 
@@ -179,3 +180,17 @@ def test_what_gone_controllers_had_reserved_is_given_up_also_when_there_is_nothi
     api.forget_leaders()
 
     assert deleted == ["DELETE kube-controller-manager", "DELETE kube-scheduler"]
+
+
+def test_a_component_is_renewed_also_while_it_runs_and_nobody_elses_pod(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ClusterApi(Target(tmp_path / "none", "here"))
+    pods = [
+        pod("hub", {"running": {}}, labels={"component": "hub"}),
+        pod("proxy", {"running": {}}, labels={"component": "proxy"}),
+        pod("somebodys", {"running": {}}, labels={"component": "hub"}, owned=False),
+    ]
+    monkeypatch.setattr(api, "_call", lambda *_: {"items": pods})
+
+    assert api.renew_component("lab", "hub") == ["hub"]
