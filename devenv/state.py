@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -56,7 +57,7 @@ class Instance:
     checkout: Path
     data_root: Path
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Name and a short hash of where it is: neither two checkouts nor two data roots ever meet."""
         places = b"\0".join(os.fsencode(place.resolve()) for place in (self.checkout, self.data_root))

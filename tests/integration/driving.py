@@ -128,7 +128,8 @@ class Dev:
 
     def processes(self) -> list[psutil.Process]:
         """All of this instance: by the mark, by PostgreSQL's titles, by the state folder, by their home."""
-        return [each for each in psutil.process_iter() if self._owns(each)]
+        instance = self.instance
+        return [each for each in psutil.process_iter() if _is_of(instance, each)]
 
     def expect_nothing_left(self, *, within: float = 5) -> None:
         assert wait_until(lambda: not self.processes(), seconds=within), describe(self.processes())
@@ -160,23 +161,24 @@ class Dev:
         assert said.code == 0, said
         assert not left, told
 
-    def _owns(self, process: psutil.Process) -> bool:
-        if process.pid == os.getpid():
-            return False
-        try:
-            words = process.cmdline()
-            if any(word.startswith(f"postgres: {self.instance.id}:") for word in words):
-                return True
-            if any(str(self.root) in word for word in words):
-                return True
-            environ = process.environ()
-            marked = environ.get(MARK_VARIABLE, "").startswith(f"{self.instance.id}/")
-            return marked or environ.get("HOME", "").startswith(str(self.root))
-        except (psutil.Error, OSError):
-            return False
-
     def _port_variables(self) -> dict[str, str]:
         return {f"HABARI_PORTS_{name.upper()}": str(port) for name, port in self.ports.items()}
+
+
+def _is_of(instance: Instance, process: psutil.Process) -> bool:
+    if process.pid == os.getpid():
+        return False
+    root = str(instance.root)
+    try:
+        words = process.cmdline()
+        if any(word.startswith(f"postgres: {instance.id}:") or root in word for word in words):
+            return True
+        environ = process.environ()
+        return environ.get(MARK_VARIABLE, "").startswith(f"{instance.id}/") or environ.get(
+            "HOME", ""
+        ).startswith(root)
+    except (psutil.Error, OSError):
+        return False
 
 
 def as_account(account: str | None) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-PACKAGE = Path(__file__).parents[3] / "jupyter" / "buckets"
+JUPYTER = Path(__file__).parents[3] / "jupyter"
+PACKAGE = JUPYTER / "buckets"
+START = JUPYTER / "etc" / "start_server.py"
 MANAGER = "jupyter_buckets.manager.BucketsContentsManager"
 
 
@@ -62,7 +64,7 @@ class Server:
             "JUPYTER_TOKEN": self.token,
             **self.contract,
         }
-        argv = [str(self.python), "-m", self.module, "--allow-root", "--no-browser"]
+        argv = [str(self.python), str(START), self.module, "--allow-root", "--no-browser"]
         argv += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0"]
         argv += [f"--ServerApp.root_dir={self.home}", f"--ServerApp.contents_manager_class={MANAGER}"]
         argv += [
