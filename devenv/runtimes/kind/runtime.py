@@ -247,22 +247,28 @@ class KindRuntime:
         return started
 
     def _settle(self) -> None:
-        self._progress(CLUSTER, "starting", "its network")
-        self._making.wait_for_network()
-        waiting.until(self._begin_anew, what="the cluster", seconds=_SETTLE_SECONDS, longest_pause=0.3)
-
-    def _begin_anew(self) -> None:
         """After a start of the node: have all hubs start once more, with the cluster's network there.
 
         One that started before asked the cluster once for its pods, got no answer, and sees none for ever.
         """
-        try:
-            self.api.forget_leaders()
-            for slot in slots.taken(self.place):
-                self.api.renew_component(slot.project, "hub")
-        except UnhealthyError as error:
-            # it refuses everything until it has read who may do what
-            raise NotYet(error.what) from error
+        self._progress(CLUSTER, "starting", "its network")
+        self._once_it_answers(self.api.forget_leaders)
+        self._making.wait_for_network()
+        self._once_it_answers(self._renew_hubs)
+
+    def _renew_hubs(self) -> None:
+        for slot in slots.taken(self.place):
+            self.api.renew_component(slot.project, "hub")
+
+    def _once_it_answers(self, act: Callable[[], None]) -> None:
+        def attempt() -> None:
+            try:
+                act()
+            except UnhealthyError as error:
+                # it refuses everything until it has read who may do what
+                raise NotYet(error.what) from error
+
+        waiting.until(attempt, what="the cluster", seconds=_SETTLE_SECONDS, longest_pause=0.3)
 
     def _start_release(self, site: Site) -> bool:
         release, namespace = ReleaseService.release(site), self._instance.name

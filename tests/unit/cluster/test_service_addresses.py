@@ -53,3 +53,48 @@ def test_a_node_that_refuses_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
         service_addresses.keep_in("node", "10.96.0.0/16", {})
 
     assert caught.value.details == ("iptables: Permission denied",)
+
+
+# Plays the node's programs: what kube-proxy wrote, the node's addresses, and a connection that comes about.
+SAVED = """-A KUBE-SERVICES -d 10.96.0.1/32 -m comment --comment "default/kubernetes:https cluster IP" -j K
+{rules}"""
+RULE = (
+    '-A KUBE -p tcp -m comment --comment "default/kubernetes:https" -m tcp -j DNAT --to-destination {}:6443\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("destinations", "said"),
+    [
+        pytest.param(["172.18.0.5"], "", id="the node's own address"),
+        pytest.param(
+            ["172.18.0.6", "172.18.0.5"], "the cluster still looks for its API at 172.18.0.6", id="both"
+        ),
+        pytest.param(
+            ["172.18.0.50"], "the cluster still looks for its API at 172.18.0.50", id="one that begins alike"
+        ),
+        pytest.param([], "", id="rules of another kind"),
+    ],
+)
+def test_the_api_is_served_when_it_is_looked_for_at_the_nodes_own_address_alone(
+    tmp_path: Path, destinations: list[str], said: str
+) -> None:
+    programs = {
+        "hostname": "echo '10.244.0.1 172.18.0.5 '",
+        "iptables-save": f"cat {tmp_path}/saved",
+        "timeout": 'test "$*" = "1 bash -c exec 3<>\\"/dev/tcp/\\$1/443\\" bash 10.96.0.1"',
+    }
+    for name, body in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "saved").write_text(SAVED.format(rules="".join(map(RULE.format, destinations))))
+
+    done = subprocess.run(
+        ("sh", "-c", service_addresses._SERVED, "sh", "10.96.0.1"),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (1 if said else 0, said, "")

@@ -302,7 +302,7 @@ def test_a_release_that_is_there_just_so_gets_what_its_pods_wait_for(
 @pytest.mark.parametrize(
     ("was_whole", "settled", "renewed"),
     [
-        pytest.param(True, False, ["network", "leaders", "lab/hub", "other/hub"], id="a start of the node"),
+        pytest.param(True, False, ["leaders", "network", "lab/hub", "other/hub"], id="a start of the node"),
         pytest.param(True, True, [], id="a node that went on"),
         pytest.param(False, False, [], id="a new cluster"),
     ],
