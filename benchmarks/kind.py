@@ -1,8 +1,9 @@
 """`./dev kind` beside the same done by hand, one after the other; the cost of pods and of a second project.
 
-    DEVENV_CHART=tests/chart .venv/bin/python benchmarks/kind.py [--rounds 3]
+    DEVENV_CHART=tests/chart .venv/bin/python benchmarks/kind.py [--rounds 3] [--baked]
 
-`--rounds 0` measures pods and memory alone.
+`--rounds 0` measures pods and memory alone, `--baked` nothing but a node image that has the other images in
+it beside one that has not, each to the login page and from there to a first pod.
 
 By hand: `kind create cluster --wait`, `kind load docker-image`, `docker compose up --wait` for the
 databases, S3 and sign-in, roles and Services, `helm upgrade --install --wait`; the same node image, images,
@@ -164,6 +165,71 @@ def weigh(folder: Path) -> None:
         measure.dev(NAME, "down", "--purge")
 
 
+# As kind puts images into a node's image: the node that is made of it unpacks what its pods ask for.
+# https://github.com/kubernetes-sigs/kind/blob/main/pkg/build/nodeimage/buildcontext.go
+TAKE = """
+containerd >/dev/null 2>&1 & store=$!
+until ctr version >/dev/null 2>&1; do sleep 0.1; done
+ctr --namespace k8s.io images import --digests --no-unpack /in/images.tar
+kill $store && wait $store
+true
+"""
+BAKED = "habari-bench/node:baked"
+
+
+def bake(folder: Path, images: list[str], node: str) -> None:
+    """Make BAKED of ``node``, with ``images`` in it."""
+    name = f"{HAND}-bake"
+
+    def docker(*words: str) -> str:
+        return subprocess.run(("docker", *words), check=True, capture_output=True, text=True).stdout
+
+    docker("save", "--output", str(folder / "images.tar"), *images)
+    docker("run", "--detach", "--privileged", "--name", name, "--volume", f"{folder}:/in:ro",
+           "--entrypoint", "sleep", node, "infinity")  # fmt: skip
+    try:
+        docker("exec", name, "bash", "-c", TAKE)
+        begins = docker("inspect", "--format", "{{json .Config.Entrypoint}}", node)
+        docker("commit", "--change", f"ENTRYPOINT {begins}", "--change", "CMD []", name, BAKED)
+    finally:
+        docker("rm", "--force", "--volumes", name)
+        (folder / "images.tar").unlink()
+
+
+def images_of(instance: Instance) -> list[str]:
+    """What the overlay of a project that is up names."""
+    told = json.loads((instance.secrets / "helm" / "overlay.json").read_text())
+    found = (told["singleuser"]["image"], told["hub"]["image"], told["proxy"]["chp"]["image"])
+    return [f"{image['name']}:{image['tag']}" for image in found]
+
+
+def apart(folder: Path, instance: Instance, rounds: int) -> None:
+    """Say what a baked node image saves."""
+    people = folder / "people.json"
+    people.write_text(json.dumps({"hub": {"config": {"Authenticator": {"allowed_users": PEOPLE}}}}))
+    words = [word for file in (*VALUES, people) for word in ("--values", str(file))]
+    pods: dict[str, list[float]] = {"": [], BAKED: []}
+
+    def run(node: str) -> float:
+        os.environ[node_image.VARIABLE] = node
+        try:
+            taken = measure.seconds(lambda: measure.dev(NAME, "kind", *words))
+            admin = json.loads(measure.dev(NAME, "env", "--as", "admin", "--json"))
+            person = Person(hub=admin["HUB_URL"], link=admin["HUB_SIGN_IN_URL"], name=PEOPLE[0])
+            person.sign_in()
+            pods[node].append(measure.seconds(person.start_server))
+        finally:
+            measure.dev(NAME, "down", "--purge")
+        return taken
+
+    measure.dev(NAME, "kind", *words)
+    images = images_of(instance)
+    measure.dev(NAME, "down", "--purge")
+    bake(folder, images, node_image.choose(engine.Engine(os.environ, "default"), os.environ))
+    found = measure.in_turn({"kind": lambda: run(""), "kind, baked": lambda: run(BAKED)}, rounds)
+    print(measure.summary({**found, "its first pod": pods[""], "its first pod, baked": pods[BAKED]}))
+
+
 def memory(instance: str) -> str:
     """MiB of each container: what it holds, without files that the system may forget."""
     told = json.loads(measure.dev(instance, "status", "--json"))["services"]
@@ -176,10 +242,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--baked", action="store_true")
+    asked = parser.parse_args()
+    rounds = asked.rounds
     if "DEVENV_CHART" not in os.environ:
         raise SystemExit("DEVENV_CHART names the chart for both sides")
     instance = Instance(NAME, CHECKOUT, state.data_root(os.environ))
+    if asked.baked:
+        with tempfile.TemporaryDirectory() as place:
+            apart(Path(place), instance, rounds)
+        return
     found: dict[str, list[float]] = {
         "kind": [],
         "by hand": [],

@@ -249,7 +249,7 @@ class ClusterApi:
             raise NotRunningError("there is no cluster", hint="Start it with ./dev kind")
         try:
             settings = Configuration()
-            config.load_kube_config(  # type: ignore[no-untyped-call]
+            config.load_kube_config(
                 str(self._target.kubeconfig),
                 context=self._target.context,
                 client_configuration=settings,

@@ -6,7 +6,7 @@ import contextlib
 import re
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from devenv import processes
@@ -35,11 +35,18 @@ class Making:
         self._leash = leash
 
     def bring_up(
-        self, image: str, ports: Mapping[str, int], images: Mapping[str, str], tell: Callable[[str], None]
+        self,
+        image: str,
+        ports: Mapping[str, int],
+        images: Mapping[str, str],
+        tell: Callable[[str], None],
+        *,
+        may_hold_them: bool = False,
     ) -> bool:
         """Have it running, with ``images`` (ids by name) in it; False when it ran already.
 
-        What a killed attempt left is removed first. A failed one leaves the node's logs and no cluster.
+        A node's ``image`` that ``may_hold_them`` is asked for them before they are written out. What a killed
+        attempt left is removed first. A failed one leaves the node's logs and no cluster.
         """
         if self._node.is_whole():
             runs = self._node.is_running()
@@ -55,7 +62,7 @@ class Making:
         self._write_config(ports)
         try:
             with ThreadPoolExecutor(max_workers=1) as pool:
-                loaded = pool.submit(self._load_when_it_answers, tuple(images))
+                loaded = pool.submit(self._load_when_it_answers, images, may_hold_them)
                 try:
                     self._kind.create(image, lambda line: _tell_step(line, tell))
                 except BaseException:
@@ -87,8 +94,12 @@ class Making:
         loading.bring(self._place, names, self._environ, self._leash)
         return names
 
-    def _load_when_it_answers(self, names: Sequence[str]) -> None:
-        loading.bring(self._place, names, self._environ, self._leash, is_being_made=True)
+    def _load_when_it_answers(self, images: Mapping[str, str], may_hold_them: bool) -> None:
+        if may_hold_them:
+            loading.wait_for_store(self._place.node, self._environ, self._leash)
+            self.load(images)
+        else:
+            loading.bring(self._place, tuple(images), self._environ, self._leash, is_being_made=True)
 
     def _end_strays(self) -> None:
         """End a kind that outlived its command, and forget its lock: kind never breaks one that was left."""

@@ -10,6 +10,11 @@ from devenv.images.engine import Engine
 VARIABLE = "HABARI_NODE_IMAGE"
 
 
+def is_named(environ: Mapping[str, str]) -> bool:
+    """Whether it is one of the user's own choice, which may hold more than a node needs."""
+    return bool(environ.get(VARIABLE))
+
+
 def choose(engine: Engine, environ: Mapping[str, str]) -> str:
     """The one that HABARI_NODE_IMAGE names, else the newest that was built here, else the pinned kind's own.
 

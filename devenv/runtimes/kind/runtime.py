@@ -51,6 +51,7 @@ _KEPT_LINES = 2000
 _HUB_PORT = 8081
 _HELM_SECONDS = 300
 _SETTLE_SECONDS = 60
+_FIRST_SECONDS = 20
 # A pod that falls each time is told with its last words after these.
 _RENEWALS, _RENEWAL_SECONDS = 5, 2
 
@@ -74,6 +75,7 @@ class KindRuntime:
         self._making = Making(self.place, self._node, self._kind, self._environ, self._leash)
         self._creating = threading.Lock()
         self._created = False
+        self._was_tried = threading.Event()
         self._notices: list[str] = []
         self._renewals = 0
         self._renewed_at = 0.0
@@ -208,11 +210,15 @@ class KindRuntime:
 
     def start(self, site: Site, service: Service) -> bool:
         if service.name == CLUSTER:
-            return self._start_cluster(site)
+            try:
+                return self._start_cluster(site)
+            finally:
+                self._was_tried.set()
         if service.name == RELEASE:
             return self._start_release(site)
         launched = self.condition(service).phase is not Phase.RUNNING
         if launched:
+            self._let_the_node_go_first()
             if service.name == GITHUB:
                 self._beside.create_github(site, service.fingerprint(site))
             else:
@@ -222,6 +228,16 @@ class KindRuntime:
             # also of one that runs: whoever started it may have been killed before this
             self._beside.take_seed()
         return launched
+
+    def _let_the_node_go_first(self) -> None:
+        """The engine gives the lowest free address: who always comes first has it each time."""
+
+        def probe() -> None:
+            if not self._was_tried.is_set() and not self._node.is_running():
+                raise NotYet("it has no address")
+
+        with contextlib.suppress(UnhealthyError):
+            waiting.until(probe, what="the node", seconds=_FIRST_SECONDS, longest_pause=0.3)
 
     def _create_shared(self, site: Site) -> None:
         with self._creating:
@@ -238,7 +254,11 @@ class KindRuntime:
         known = ports.known(self.place.instance)
         was_whole = self._node.is_whole()
         started = self._making.bring_up(
-            image, known, self._chosen().ids, lambda step: self._progress(CLUSTER, "starting", step)
+            image,
+            known,
+            self._chosen().ids,
+            lambda step: self._progress(CLUSTER, "starting", step),
+            may_hold_them=node_image.is_named(self._environ),
         )
         if not self._node.is_settled():
             if was_whole:

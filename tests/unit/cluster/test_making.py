@@ -127,6 +127,28 @@ def test_images_that_do_not_load_undo_the_cluster(place: Place, monkeypatch: pyt
     assert not cluster.whole
 
 
+def test_a_node_image_that_may_hold_the_images_is_asked_before_any_is_written_out(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    brought: list[str] = []
+    monkeypatch.setattr(loading, "wait_for_store", lambda node, *_: asked.append(node))
+    monkeypatch.setattr(loading, "_stored", lambda *_: {"docker.io/habari/hub:1": "sha256:1"})
+    monkeypatch.setattr(loading, "bring", lambda _place, names, *_: brought.extend(names))
+    cluster = Cluster()
+    making = Making(place, cluster, cluster, {}, commands.Leash())  # type: ignore[arg-type]
+
+    making.bring_up(
+        "acme/node:1",
+        PORTS,
+        {"habari/hub:1": "sha256:1", "habari/proxy:1": "sha256:2"},
+        lambda _: None,
+        may_hold_them=True,
+    )
+
+    assert (asked, brought) == ([place.node], ["habari/proxy:1"])
+
+
 def test_what_a_killed_command_left_of_kind_is_ended_and_its_lock_forgotten(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -328,13 +328,43 @@ def test_hubs_that_began_before_their_network_begin_once_more_after_each_start_o
     monkeypatch.setattr(runtime._node, "is_whole", lambda: was_whole)
     if settled:
         runtime._node.note_settled()
-    monkeypatch.setattr(runtime._making, "bring_up", lambda *_: not settled)
+    monkeypatch.setattr(runtime._making, "bring_up", lambda *_, **__: not settled)
     monkeypatch.setattr(runtime._making, "wait_for_network", lambda: done.append("network"))
 
     runtime.start(Any, ClusterService())  # type: ignore[arg-type]
 
     assert done == renewed
     assert runtime._node.is_settled()
+
+
+@pytest.mark.parametrize("comes", ["node runs", "its start failed"])
+def test_servers_beside_the_cluster_start_after_its_node_has_an_address(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, comes: str
+) -> None:
+    done: list[str] = []
+    runs = comes == "node runs"
+    answers = iter([False, False, runs])
+
+    def is_running() -> bool:
+        done.append("asked")
+        if not (answer := next(answers)) and len(done) == 3:
+            with pytest.raises(UnhealthyError):
+                runtime.start(Any, ClusterService())  # type: ignore[arg-type]
+        return answer
+
+    def fail(_site: object) -> bool:
+        raise UnhealthyError("no room")
+
+    monkeypatch.setattr(runtime, "_start_cluster", fail)
+    monkeypatch.setattr(runtime._node, "is_running", is_running)
+    monkeypatch.setattr(runtime, "condition", lambda _service: Condition(Phase.STOPPED))
+    monkeypatch.setattr(runtime._beside, "create_shared", lambda _site: done.append("created"))
+    monkeypatch.setattr(runtime._beside, "take_seed", lambda: None)
+    monkeypatch.setattr(runtime._engine, "start", lambda _project, name: done.append(name))
+
+    runtime.start(Any, S3Service())  # type: ignore[arg-type]
+
+    assert done == ["asked"] * 3 + ["created", "s3"]
 
 
 def test_what_fell_while_its_node_began_anew_is_started_at_once_and_not_for_ever(
