@@ -182,6 +182,12 @@ class ClusterApi:
             namespace, lambda pod: pod["metadata"].get("labels", {}).get("component") == component
         )
 
+    def renew_network(self) -> list[str]:
+        """Have kube-proxy made anew, whatever it does at the moment; the names of its pods."""
+        return self._renew(
+            "kube-system", lambda pod: pod["metadata"].get("labels", {}).get("k8s-app") == "kube-proxy"
+        )
+
     def _renew(self, namespace: str, wanted: Callable[[Thing], bool]) -> list[str]:
         """Delete the wanted pods that have a controller and are not on their way out already."""
         renewed = []

@@ -77,10 +77,10 @@ class Making:
         self._node.note_whole(image)
         return True
 
-    def wait_for_network(self) -> None:
-        """Wait until pods reach the cluster's own API. Raises UnhealthyError when they never do."""
+    def wait_for_network(self, renew: Callable[[], object]) -> None:
+        """Wait until pods reach the cluster's own API, see :func:`service_addresses.wait_until_served`."""
         subnet = config.service_subnet(self._place.config)
-        service_addresses.wait_until_served(self._place.node, subnet, self._environ, self._leash)
+        service_addresses.wait_until_served(self._place.node, subnet, self._environ, self._leash, renew)
 
     def load(self, images: Mapping[str, str]) -> list[str]:
         """Give the node what it lacks of ``images``; the names of that."""

@@ -8,7 +8,7 @@ https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-iptables
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 
 from devenv import commands, waiting
@@ -16,7 +16,8 @@ from devenv.commands import Leash
 from devenv.errors import UnhealthyError
 from devenv.waiting import NotYet
 
-SERVED_SECONDS = 180
+# One that is not served after the first of these will not be by itself; the last is for slow machines.
+_ROUNDS = (45, 45, 90)
 
 # Behind the tables of kube-proxy and of the network policies, which leave this one alone.
 _RULE = """
@@ -46,10 +47,14 @@ def keep_in(node: str, subnet: str, environ: Mapping[str, str]) -> None:
         raise UnhealthyError("the node did not take a rule of its network", details=(done.stderr.strip(),))
 
 
-def wait_until_served(node: str, subnet: str, environ: Mapping[str, str], leash: Leash) -> None:
+def wait_until_served(
+    node: str, subnet: str, environ: Mapping[str, str], leash: Leash, renew: Callable[[], object]
+) -> None:
     """Wait until connections to the API by its Service's address, the first of ``subnet``, all get there.
 
-    Raises UnhealthyError when they do not.
+    ``renew`` has kube-proxy begin anew. It is called when it takes long: kube-proxy gives up for good when
+    the rules of network policies are written while it writes its first ones. Raises UnhealthyError when that
+    does not help.
     """
     address = str(ip_network(subnet.split(",")[0])[1])
 
@@ -61,4 +66,9 @@ def wait_until_served(node: str, subnet: str, environ: Mapping[str, str], leash:
         if done.code:
             raise NotYet(done.stdout.strip() or f"nothing answers at {address}")
 
-    waiting.until(probe, what="the cluster's network", seconds=SERVED_SECONDS, longest_pause=0.3)
+    for seconds in _ROUNDS[:-1]:
+        try:
+            return waiting.until(probe, what="the cluster's network", seconds=seconds, longest_pause=0.3)
+        except UnhealthyError:
+            renew()
+    return waiting.until(probe, what="the cluster's network", seconds=_ROUNDS[-1], longest_pause=0.3)

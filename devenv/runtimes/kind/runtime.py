@@ -261,26 +261,28 @@ class KindRuntime:
             may_hold_them=node_image.is_named(self._environ),
         )
         if not self._node.is_settled():
+            self._progress(CLUSTER, "starting", "its network")
             if was_whole:
-                self._settle()
+                self._once_it_answers(self.api.forget_leaders)
+            self._making.wait_for_network(self._renew_network)
+            if was_whole:
+                self._once_it_answers(self._renew_hubs)
             self._node.note_settled()
         return started
 
-    def _settle(self) -> None:
+    def _renew_network(self) -> None:
+        self._progress(CLUSTER, "starting", "its network did not come up: kube-proxy begins anew")
+        self._once_it_answers(self.api.renew_network)
+
+    def _renew_hubs(self) -> None:
         """After a start of the node: have all hubs start once more, with the cluster's network there.
 
         One that started before asked the cluster once for its pods, got no answer, and sees none for ever.
         """
-        self._progress(CLUSTER, "starting", "its network")
-        self._once_it_answers(self.api.forget_leaders)
-        self._making.wait_for_network()
-        self._once_it_answers(self._renew_hubs)
-
-    def _renew_hubs(self) -> None:
         for slot in slots.taken(self.place):
             self.api.renew_component(slot.project, "hub")
 
-    def _once_it_answers(self, act: Callable[[], None]) -> None:
+    def _once_it_answers(self, act: Callable[[], object]) -> None:
         def attempt() -> None:
             try:
                 act()

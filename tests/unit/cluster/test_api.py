@@ -194,3 +194,26 @@ def test_a_component_is_renewed_also_while_it_runs_and_nobody_elses_pod(
     monkeypatch.setattr(api, "_call", lambda *_: {"items": pods})
 
     assert api.renew_component("lab", "hub") == ["hub"]
+
+
+def test_of_the_clusters_network_kube_proxy_alone_is_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ClusterApi(Target(tmp_path / "none", "here"))
+    pods = [
+        pod("kube-proxy-1", {"running": {}}, labels={"k8s-app": "kube-proxy"}),
+        pod("coredns-1", {"running": {}}, labels={"k8s-app": "kube-dns"}),
+    ]
+    asked: list[str] = []
+
+    def play(method: str, where: str) -> dict[str, object]:
+        asked.append(f"{method} {where}")
+        return {"items": pods}
+
+    monkeypatch.setattr(api, "_call", play)
+
+    assert api.renew_network() == ["kube-proxy-1"]
+    assert asked == [
+        "GET /api/v1/namespaces/kube-system/pods",
+        "DELETE /api/v1/namespaces/kube-system/pods/kube-proxy-1",
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from devenv import commands
+from devenv import commands, waiting
 from devenv.cluster import service_addresses
 from devenv.commands import Argv, Completed
 from devenv.errors import UnhealthyError
@@ -98,3 +98,31 @@ def test_the_api_is_served_when_it_is_looked_for_at_the_nodes_own_address_alone(
     )
 
     assert (done.returncode, done.stdout.strip(), done.stderr) == (1 if said else 0, said, "")
+
+
+@pytest.mark.parametrize(("fails", "renewed"), [(0, 0), (1, 1), (2, 2), (3, 2)])
+def test_a_network_that_does_not_come_up_is_begun_anew_twice(
+    monkeypatch: pytest.MonkeyPatch, fails: int, renewed: int
+) -> None:
+    rounds: list[float] = []
+    renewals: list[str] = []
+
+    def until(_probe: object, *, seconds: float, **_: object) -> None:
+        rounds.append(seconds)
+        if len(rounds) <= fails:
+            raise UnhealthyError("the cluster's network is still starting")
+
+    monkeypatch.setattr(waiting, "until", until)
+
+    def wait() -> None:
+        service_addresses.wait_until_served(
+            "node", "10.96.0.0/16", {}, commands.Leash(), lambda: renewals.append("kube-proxy")
+        )
+
+    if fails == 3:
+        with pytest.raises(UnhealthyError, match="still starting"):
+            wait()
+    else:
+        wait()
+    assert len(renewals) == renewed
+    assert sum(rounds) <= 180

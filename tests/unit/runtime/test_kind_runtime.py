@@ -304,7 +304,7 @@ def test_a_release_that_is_there_just_so_gets_what_its_pods_wait_for(
     [
         pytest.param(True, False, ["leaders", "network", "lab/hub", "other/hub"], id="a start of the node"),
         pytest.param(True, True, [], id="a node that went on"),
-        pytest.param(False, False, [], id="a new cluster"),
+        pytest.param(False, False, ["network"], id="a new cluster"),
     ],
 )
 def test_hubs_that_began_before_their_network_begin_once_more_after_each_start_of_the_node(
@@ -329,7 +329,7 @@ def test_hubs_that_began_before_their_network_begin_once_more_after_each_start_o
     if settled:
         runtime._node.note_settled()
     monkeypatch.setattr(runtime._making, "bring_up", lambda *_, **__: not settled)
-    monkeypatch.setattr(runtime._making, "wait_for_network", lambda: done.append("network"))
+    monkeypatch.setattr(runtime._making, "wait_for_network", lambda _renew: done.append("network"))
 
     runtime.start(Any, ClusterService())  # type: ignore[arg-type]
 
