@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import measure
@@ -49,6 +50,12 @@ SECRETS = (
 VALUES = (CHECKOUT / "jupyter/shared_config.yaml", CHECKOUT / "jupyter/sample_project_config.yaml")
 
 
+def images_of(overlay: Any) -> list[str]:
+    """What a project's overlay names."""
+    sections = (overlay["singleuser"], overlay["hub"], overlay["proxy"]["chp"])
+    return [f"{at['image']['name']}:{at['image']['tag']}" for at in sections]
+
+
 class Hand:
     """The commands that a person would type. ``overlay`` is what ours laid over the values."""
 
@@ -74,10 +81,7 @@ class Hand:
 
     def start(self) -> None:
         told = json.loads(self._overlay.read_text())
-        images = [
-            f"{at['image']['name']}:{at['image']['tag']}"
-            for at in (told["singleuser"], told["hub"], told["proxy"]["chp"])
-        ]
+        images = images_of(told)
         self._run("kind", "create", "cluster", "--name", HAND, "--config", self._config(), "--wait", "300s",
                   "--image", node_image.choose(engine.Engine(os.environ, "default"), os.environ))  # fmt: skip
         self._run("kind", "load", "docker-image", *images, "--name", HAND)
@@ -143,19 +147,33 @@ def ours() -> float:
     return measure.seconds(lambda: measure.dev(NAME, "kind"))
 
 
-def weigh(folder: Path) -> None:
-    """Say how long a pod takes to come, and what the level holds of memory with one project and with two."""
+def with_people(folder: Path) -> list[str]:
+    """The values files for a hub that lets PEOPLE in."""
     people = folder / "people.json"
     people.write_text(json.dumps({"hub": {"config": {"Authenticator": {"allowed_users": PEOPLE}}}}))
-    files = [str(file) for file in (*VALUES, people)]
+    return [str(file) for file in (*VALUES, people)]
+
+
+def named(files: list[str]) -> list[str]:
+    return [word for file in files for word in ("--values", file)]
+
+
+def seconds_to_a_pod(name: str) -> float:
+    """From the request to the page."""
+    admin = json.loads(measure.dev(NAME, "env", "--as", "admin", "--json"))
+    person = Person(hub=admin["HUB_URL"], link=admin["HUB_SIGN_IN_URL"], name=name)
+    person.sign_in()
+    return measure.seconds(person.start_server)
+
+
+def weigh(folder: Path) -> None:
+    """Say how long a pod takes to come, and what the level holds of memory with one project and with two."""
+    files = with_people(folder)
     try:
-        measure.dev(NAME, "kind", *(word for file in files for word in ("--values", file)))
+        measure.dev(NAME, "kind", *named(files))
         print(f"one project: {memory(NAME)}")
-        admin = json.loads(measure.dev(NAME, "env", "--as", "admin", "--json"))
         for name in PEOPLE:
-            person = Person(hub=admin["HUB_URL"], link=admin["HUB_SIGN_IN_URL"], name=name)
-            person.sign_in()
-            print(f"a pod for {name}: {measure.seconds(person.start_server):.1f} s")
+            print(f"a pod for {name}: {seconds_to_a_pod(name):.1f} s")
         print(f"with {len(PEOPLE)} people: {memory(NAME)}")
         project = folder / "devenv.yaml"
         project.write_text(json.dumps({"name": SECOND, "hub": {"values": files}}))
@@ -168,22 +186,23 @@ def weigh(folder: Path) -> None:
 # As kind puts images into a node's image: the node that is made of it unpacks what its pods ask for.
 # https://github.com/kubernetes-sigs/kind/blob/main/pkg/build/nodeimage/buildcontext.go
 TAKE = """
+set -e
 containerd >/dev/null 2>&1 & store=$!
 until ctr version >/dev/null 2>&1; do sleep 0.1; done
 ctr --namespace k8s.io images import --digests --no-unpack /in/images.tar
-kill $store && wait $store
-true
+kill $store
+wait $store || true
 """
 BAKED = "habari-bench/node:baked"
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(("docker", *words), check=True, capture_output=True, text=True).stdout
 
 
 def bake(folder: Path, images: list[str], node: str) -> None:
     """Make BAKED of ``node``, with ``images`` in it."""
     name = f"{HAND}-bake"
-
-    def docker(*words: str) -> str:
-        return subprocess.run(("docker", *words), check=True, capture_output=True, text=True).stdout
-
     docker("save", "--output", str(folder / "images.tar"), *images)
     docker("run", "--detach", "--privileged", "--name", name, "--volume", f"{folder}:/in:ro",
            "--entrypoint", "sleep", node, "infinity")  # fmt: skip
@@ -196,37 +215,28 @@ def bake(folder: Path, images: list[str], node: str) -> None:
         (folder / "images.tar").unlink()
 
 
-def images_of(instance: Instance) -> list[str]:
-    """What the overlay of a project that is up names."""
-    told = json.loads((instance.secrets / "helm" / "overlay.json").read_text())
-    found = (told["singleuser"]["image"], told["hub"]["image"], told["proxy"]["chp"]["image"])
-    return [f"{image['name']}:{image['tag']}" for image in found]
-
-
 def apart(folder: Path, instance: Instance, rounds: int) -> None:
     """Say what a baked node image saves."""
-    people = folder / "people.json"
-    people.write_text(json.dumps({"hub": {"config": {"Authenticator": {"allowed_users": PEOPLE}}}}))
-    words = [word for file in (*VALUES, people) for word in ("--values", str(file))]
+    values = named(with_people(folder))
     pods: dict[str, list[float]] = {"": [], BAKED: []}
 
     def run(node: str) -> float:
         os.environ[node_image.VARIABLE] = node
         try:
-            taken = measure.seconds(lambda: measure.dev(NAME, "kind", *words))
-            admin = json.loads(measure.dev(NAME, "env", "--as", "admin", "--json"))
-            person = Person(hub=admin["HUB_URL"], link=admin["HUB_SIGN_IN_URL"], name=PEOPLE[0])
-            person.sign_in()
-            pods[node].append(measure.seconds(person.start_server))
+            taken = measure.seconds(lambda: measure.dev(NAME, "kind", *values))
+            pods[node].append(seconds_to_a_pod(PEOPLE[0]))
         finally:
             measure.dev(NAME, "down", "--purge")
         return taken
 
-    measure.dev(NAME, "kind", *words)
-    images = images_of(instance)
+    measure.dev(NAME, "kind", *values)
+    images = images_of(json.loads((instance.secrets / "helm" / "overlay.json").read_text()))
     measure.dev(NAME, "down", "--purge")
     bake(folder, images, node_image.choose(engine.Engine(os.environ, "default"), os.environ))
-    found = measure.in_turn({"kind": lambda: run(""), "kind, baked": lambda: run(BAKED)}, rounds)
+    try:
+        found = measure.in_turn({"kind": lambda: run(""), "kind, baked": lambda: run(BAKED)}, rounds)
+    finally:
+        docker("image", "rm", BAKED)
     print(measure.summary({**found, "its first pod": pods[""], "its first pod, baked": pods[BAKED]}))
 
 

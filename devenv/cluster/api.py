@@ -178,15 +178,11 @@ class ClusterApi:
 
     def renew_component(self, namespace: str, component: str) -> list[str]:
         """Have its controller make a component's pod anew, whatever it does at the moment; its name."""
-        return self._renew(
-            namespace, lambda pod: pod["metadata"].get("labels", {}).get("component") == component
-        )
+        return self._renew(namespace, _is_labelled("component", component))
 
     def renew_network(self) -> list[str]:
         """Have kube-proxy made anew, whatever it does at the moment; the names of its pods."""
-        return self._renew(
-            "kube-system", lambda pod: pod["metadata"].get("labels", {}).get("k8s-app") == "kube-proxy"
-        )
+        return self._renew("kube-system", _is_labelled("k8s-app", "kube-proxy"))
 
     def _renew(self, namespace: str, wanted: Callable[[Thing], bool]) -> list[str]:
         """Delete the wanted pods that have a controller and are not on their way out already."""
@@ -282,6 +278,10 @@ class _ThereAlreadyError(UnhealthyError):
 
 class _NotThereError(UnhealthyError):
     """It is gone."""
+
+
+def _is_labelled(name: str, value: str) -> Callable[[Thing], bool]:
+    return lambda pod: bool(pod["metadata"].get("labels", {}).get(name) == value)
 
 
 def _labels() -> dict[str, str]:

@@ -9,6 +9,7 @@ https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-iptables
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import ip_network
 
 from devenv import commands, waiting
@@ -66,9 +67,13 @@ def wait_until_served(
         if done.code:
             raise NotYet(done.stdout.strip() or f"nothing answers at {address}")
 
-    for seconds in _ROUNDS[:-1]:
+    wait = partial(waiting.until, probe, what="the cluster's network", longest_pause=0.3)
+    *rounds, last = _ROUNDS
+    for seconds in rounds:
         try:
-            return waiting.until(probe, what="the cluster's network", seconds=seconds, longest_pause=0.3)
+            wait(seconds=seconds)
         except UnhealthyError:
             renew()
-    return waiting.until(probe, what="the cluster's network", seconds=_ROUNDS[-1], longest_pause=0.3)
+        else:
+            return
+    wait(seconds=last)

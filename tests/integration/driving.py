@@ -174,9 +174,8 @@ def _is_of(instance: Instance, process: psutil.Process) -> bool:
         if any(word.startswith(f"postgres: {instance.id}:") or root in word for word in words):
             return True
         environ = process.environ()
-        return environ.get(MARK_VARIABLE, "").startswith(f"{instance.id}/") or environ.get(
-            "HOME", ""
-        ).startswith(root)
+        is_marked = environ.get(MARK_VARIABLE, "").startswith(f"{instance.id}/")
+        return is_marked or environ.get("HOME", "").startswith(root)
     except (psutil.Error, OSError):
         return False
 

@@ -51,6 +51,7 @@ _KEPT_LINES = 2000
 _HUB_PORT = 8081
 _HELM_SECONDS = 300
 _SETTLE_SECONDS = 60
+# Longer when the node's image is fetched: the servers then go ahead.
 _FIRST_SECONDS = 20
 # A pod that falls each time is told with its last words after these.
 _RENEWALS, _RENEWAL_SECONDS = 5, 2
