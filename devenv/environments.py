@@ -216,9 +216,16 @@ class _PythonBuild(Build):
         self.on_progress(f"installing {self._count()} packages")
         settings = pip_settings.for_uv(self._pip_listing(), self.environ)
         # Any index will do for a package, as with pip: the hash is what is trusted.
-        options = ("--require-hashes", "--compile-bytecode", "--index-strategy", "unsafe-best-match")
-        sync = (uv, "pip", "sync", "--no-progress", "--python", self.python)
+        options = ("--require-hashes", "--index-strategy", "unsafe-best-match")
+        sync = (uv, "pip", "sync", "--no-progress", "--python", self.python, *self._compiling())
         return self.run((*sync, *options, *settings.arguments, self.environment.lock), settings.variables)
+
+    def _compiling(self) -> tuple[str, ...]:
+        """Whoever waits for the toolkit uses a part of it, which compiles as it is imported.
+
+        The others serve checkouts and accounts that may not write to them.
+        """
+        return () if self.environment == toolkit() else ("--compile-bytecode",)
 
     def _install_with_pip(self) -> bool:
         if self.has_filled_the_disk:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from contract.contents.browser import Browser, find_program
+from contract.contents.browser import Browser, Chromium, started
 
 from devenv import environments, state
 from integration.driving import Dev, free_ports, furnish, needed_environments
@@ -144,19 +144,14 @@ def shared(data_root: Path, environ: Mapping[str, str]) -> Iterator[Dev]:
         dev.destroy()
 
 
-@pytest.fixture(scope="session")
-def program() -> str:
-    found = find_program()
-    if found is None:
-        why = "no chromium on this machine: the sign-in in a browser is NOT tested"
-        if "browser" in os.environ.get("DEVENV_REQUIRE", "").split(","):
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with started(tmp_path_factory.mktemp("browser"), "the sign-in in a browser") as made:
+        yield made
 
 
 @pytest.fixture
-def browser(program: str, tmp_path: Path) -> Iterator[Browser]:
-    made = Browser(program, tmp_path / "browser")
-    yield made
-    made.close()
+def browser(chromium: Chromium) -> Iterator[Browser]:
+    """A page of somebody who has never been here."""
+    with chromium.page() as page:
+        yield page

@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import time
-import urllib.request
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.sync.client import connect
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -33,36 +34,40 @@ _QUIET = (
 _KEYS = {"Enter": (13, "\r"), "s": (83, "s"), "a": (65, "a"), "Delete": (46, "")}
 
 
-def find_program() -> str | None:
-    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-
-
-class Browser:
-    """One page of one browser with a profile of its own."""
+class Chromium:
+    """The program with a profile of its own, for one page after the other."""
 
     def __init__(self, program: str, folder: Path) -> None:
-        self.downloads = folder / "downloads"
         profile = folder / "profile"
+        self._downloads = folder / "downloads"
         self._process = subprocess.Popen(
             [program, *_QUIET, f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self._ids = itertools.count(1)
-        self.events: list[dict[str, Any]] = []
         self._open = ExitStack()
         self._open.callback(self._end)
         with self._open:
-            self._page = self._open.enter_context(connect(_address(profile), max_size=None, proxy=None))
+            self._address, path = _endpoint(profile)
+            self._line = _Line(f"{self._address}{path}", self._open)
             self._open = self._open.pop_all()
-        self._call("Page.enable")
-        self._call("Runtime.enable")
-        self._call(
-            "Browser.setDownloadBehavior",
-            behavior="allow",
-            downloadPath=str(self.downloads),
-            eventsEnabled=True,
-        )
+
+    @contextmanager
+    def page(self, *, alone: bool = True) -> Iterator[Browser]:
+        """A page; ``alone`` it shares no cookies, storage and cache with any other."""
+        with ExitStack() as after:
+            context = {}
+            if alone:
+                context = self._line.call("Target.createBrowserContext")
+                after.callback(self._line.call, "Target.disposeBrowserContext", **context)
+            target = self._line.call("Target.createTarget", url="about:blank", **context)
+            after.callback(self._line.call, "Target.closeTarget", **target)
+            downloads = self._downloads / target["targetId"]
+            self._line.call(
+                "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads), **context
+            )
+            line = _Line(f"{self._address}/devtools/page/{target['targetId']}", after)
+            yield Browser(line, downloads)
 
     def close(self) -> None:
         self._open.close()
@@ -71,15 +76,51 @@ class Browser:
         self._process.terminate()
         self._process.wait(20)
 
-    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+
+@contextmanager
+def started(folder: Path, what: str) -> Iterator[Chromium]:
+    """A Chromium; without one ``what`` is not tested: the test is skipped, or fails where CI has one."""
+    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+    if program is None:
+        why = f"no chromium on this machine: {what} is NOT tested"
+        if "browser" in os.environ.get("DEVENV_REQUIRE", "").split(","):
+            pytest.fail(why)
+        pytest.skip(why)
+    made = Chromium(program, folder)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+class _Line:
+    """Calls to the program or to a page of it, one after the other."""
+
+    def __init__(self, address: str, open_until: ExitStack) -> None:
+        self._socket = open_until.enter_context(connect(address, max_size=None, proxy=None))
+        self._ids = itertools.count(1)
+        self.events: list[dict[str, Any]] = []
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._ids)
-        self._page.send(json.dumps({"id": number, "method": method, "params": params}))
+        self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
-            message = json.loads(self._page.recv(timeout=60))
+            message = json.loads(self._socket.recv(timeout=60))
             if message.get("id") == number:
                 assert "error" not in message, (method, message)
                 return dict(message["result"])
             self.events.append(message)
+
+
+class Browser:
+    """One page, as a person sees and uses it; what is downloaded there lies in ``downloads``."""
+
+    def __init__(self, line: _Line, downloads: Path) -> None:
+        self.downloads = downloads
+        self._line = line
+        self._call = line.call
+        self._call("Page.enable")
+        self._call("Runtime.enable")
 
     def open(self, url: str) -> None:
         self._call("Page.navigate", url=url)
@@ -148,10 +189,10 @@ class Browser:
     def choose(self, selector: str, files: Sequence[Path]) -> None:
         """Click what opens a file dialog, and choose files in it."""
         self._call("Page.setInterceptFileChooserDialog", enabled=True)
-        self.events.clear()
+        self._line.events.clear()
         self.click(selector)
         end = time.monotonic() + 10
-        while not (opened := [e for e in self.events if e.get("method") == "Page.fileChooserOpened"]):
+        while not (opened := [e for e in self._line.events if e.get("method") == "Page.fileChooserOpened"]):
             assert time.monotonic() < end, "no file dialog"
             self.run("1")
         node = opened[0]["params"]["backendNodeId"]
@@ -162,14 +203,12 @@ class Browser:
         file.write_bytes(base64.b64decode(told["data"]))
 
 
-def _address(profile: Path) -> str:
-    """Where the browser's first page listens."""
+def _endpoint(profile: Path) -> tuple[str, str]:
+    """Where the program listens, and under which path for all of it."""
     told = profile / "DevToolsActivePort"
     end = time.monotonic() + 30
     while not (told.exists() and told.read_text().count("\n")):
         assert time.monotonic() < end, "the browser does not start"
         time.sleep(0.1)
-    port = told.read_text().split()[0]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-        page = next(entry for entry in json.load(answer) if entry["type"] == "page")
-    return str(page["webSocketDebuggerUrl"])
+    port, path = told.read_text().split()
+    return f"ws://127.0.0.1:{port}", path

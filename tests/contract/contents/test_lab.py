@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.contents.browser import Browser, find_program
+from contract.contents.browser import Browser, Chromium, started
 from contract.contents.conftest import Buckets
 from contract.contents.rest import Server, notebook
 
@@ -20,17 +20,6 @@ pytestmark = [pytest.mark.contract, pytest.mark.slow]
 JUPYTER = Path(__file__).parents[3] / "jupyter"
 # where pictures of each step are kept, if anywhere
 PICTURES = os.environ.get("DEVENV_TEST_PICTURES")
-
-
-@pytest.fixture(scope="module")
-def program() -> str:
-    found = find_program()
-    if found is None:
-        why = "no chromium on this machine: Lab's file browser is NOT tested"
-        if "browser" in os.environ.get("DEVENV_REQUIRE", "").split(","):
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +38,17 @@ def lab(
     made.stop()
 
 
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with started(tmp_path_factory.mktemp("browser"), "Lab's file browser") as made:
+        yield made
+
+
 @pytest.fixture
-def browser(program: str, tmp_path: Path) -> Iterator[Browser]:
-    made = Browser(program, tmp_path / "browser")
-    yield made
-    made.close()
+def browser(chromium: Chromium) -> Iterator[Browser]:
+    """A new page of somebody who has been to Lab before."""
+    with chromium.page(alone=False) as page:
+        yield page
 
 
 def show(browser: Browser, lab: Server, path: str = "") -> None:
