@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from devenv.errors import DevenvError, InterruptedByUser, MissingError
 
 Argv = Sequence[str | Path]
+_CHUNK_BYTES = 1 << 16
 
 # Set by the command line for --verbose: it gets each command as a line that can be pasted.
 trace: Callable[[str], None] | None = None
@@ -181,6 +184,38 @@ def stream(
     return code
 
 
+def pipe(
+    argv: Argv,
+    take: Callable[[IO[bytes]], object],
+    *,
+    env: Mapping[str, str] | None = None,
+    leash: Leash | None = None,
+) -> Completed:
+    """Run a program while ``take`` reads its standard output; how it came out, without that.
+
+    What ``take`` raises ends the program, and so does a ``leash`` that is pulled: InterruptedByUser.
+    """
+    leash = leash or Leash()
+    with tempfile.TemporaryFile() as said:
+        child = leash.popen(
+            argv,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        )
+        with _ended(child):
+            assert child.stdout is not None
+            take(child.stdout)
+            # what nobody wants is read too, or the program would wait for ever
+            while child.stdout.read(_CHUNK_BYTES):
+                pass
+            code = child.wait()
+        leash.check()
+        said.seek(0)
+        return Completed(tuple(map(str, argv)), code, "", said.read().decode(errors="replace"))
+
+
 def spawn(
     argv: Argv,
     *,
@@ -246,7 +281,7 @@ def _pump(
     on_line: Callable[[str], None],
     on_stdout: Callable[[str], None] | None,
 ) -> int:
-    try:
+    with _ended(child):
         reader: threading.Thread | None = None
         if on_stdout:
             reader = threading.Thread(target=_feed, args=(child.stdout, on_stdout), daemon=True)
@@ -256,6 +291,13 @@ def _pump(
         if reader:
             reader.join()
         return code
+
+
+@contextmanager
+def _ended(child: subprocess.Popen[Any]) -> Iterator[None]:
+    """End the program when whoever waits for it is interrupted; close its pipes."""
+    try:
+        yield
     except BaseException:
         child.terminate()
         try:

@@ -216,8 +216,8 @@ class _PythonBuild(Build):
         self.on_progress(f"installing {self._count()} packages")
         settings = pip_settings.for_uv(self._pip_listing(), self.environ)
         # Any index will do for a package, as with pip: the hash is what is trusted.
-        options = ("--require-hashes", "--index-strategy", "unsafe-best-match")
-        sync = (uv, "pip", "sync", "--no-progress", "--python", self.python, *self._compiling())
+        options = ("--require-hashes", *self._compiling(), "--index-strategy", "unsafe-best-match")
+        sync = (uv, "pip", "sync", "--no-progress", "--python", self.python)
         return self.run((*sync, *options, *settings.arguments, self.environment.lock), settings.variables)
 
     def _compiling(self) -> tuple[str, ...]:

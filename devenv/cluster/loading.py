@@ -7,9 +7,12 @@ Kubernetes answers. Through `docker exec` the same bytes take five times as long
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import tarfile
+from collections.abc import Mapping, Sequence, Set
+from typing import IO
 
 from devenv import commands, waiting
+from devenv.cluster import layers
 from devenv.cluster.config import MARK
 from devenv.cluster.place import Place
 from devenv.commands import Argv, Leash
@@ -19,17 +22,8 @@ from devenv.waiting import NotYet
 # kind fetches the node's image first, where that is not here: it is the one that gives up, not we.
 ANSWER_SECONDS = 3600
 ARCHIVE = "images.tar"
-_IMPORT = (
-    "ctr",
-    "--namespace",
-    "k8s.io",
-    "images",
-    "import",
-    "--local",
-    "--digests",
-    "--snapshotter",
-    "overlayfs",
-)
+_STORE = ("ctr", "--namespace", "k8s.io")
+_IMPORT = (*_STORE, "images", "import", "--local", "--digests", "--snapshotter", "overlayfs")
 
 
 def missing(node: str, images: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
@@ -80,21 +74,68 @@ def bring(
     if not names:
         return
     try:
-        save(place, names, environ, leash)
         if is_being_made:
+            save(place, names, environ, leash)
             wait_for_store(place.node, environ, leash)
-        take(place, names, environ, leash)
+            take(place, names, environ, leash)
+        else:
+            _bring_what_lacks(place, names, environ, leash)
     finally:
         (place.mark / ARCHIVE).unlink(missing_ok=True)
 
 
-def save(place: Place, names: Sequence[str], environ: Mapping[str, str], leash: Leash) -> None:
-    """Write images where the node will see them, layers that they share once. Raises as :func:`bring`."""
+def _bring_what_lacks(place: Place, names: Sequence[str], environ: Mapping[str, str], leash: Leash) -> None:
+    """Of an image that was built anew, few layers are new."""
+    try:
+        save(place, names, environ, leash, without=_blobs(place.node, environ))
+        take(place, names, environ, leash)
+    except UnhealthyError:
+        # short of room the node may have dropped one meanwhile
+        save(place, names, environ, leash)
+        take(place, names, environ, leash)
+
+
+def _blobs(node: str, environ: Mapping[str, str]) -> Set[str]:
+    """The digests of what the node's store holds."""
+    listed = commands.run(("docker", "exec", node, *_STORE, "content", "ls", "--quiet"), env=environ)
+    return frozenset(listed.stdout.split())
+
+
+def save(
+    place: Place,
+    names: Sequence[str],
+    environ: Mapping[str, str],
+    leash: Leash,
+    *,
+    without: Set[str] = frozenset(),
+) -> None:
+    """Write images where the node will see them, layers that they share once, some ``without``.
+
+    Raises as :func:`bring`.
+    """
     place.mark.mkdir(exist_ok=True)
-    said: list[str] = []
-    argv: Argv = ("docker", "save", "--output", place.mark / ARCHIVE, *names)
-    if commands.stream(argv, said.append, env=environ, leash=leash):
-        raise _trouble(f"the engine did not save {', '.join(names)}", said)
+    archive, what = place.mark / ARCHIVE, f"the engine did not save {', '.join(names)}"
+    if not without:
+        said: list[str] = []
+        argv: Argv = ("docker", "save", "--output", archive, *names)
+        if commands.stream(argv, said.append, env=environ, leash=leash):
+            raise _trouble(what, said)
+        return
+    broken: list[str] = []
+
+    def copy(source: IO[bytes]) -> None:
+        try:
+            layers.leave_out(source, target, without)
+        except tarfile.TarError as error:
+            broken.append(str(error))
+
+    try:
+        with archive.open("wb") as target:
+            done = commands.pipe(("docker", "save", *names), copy, env=environ, leash=leash)
+    except OSError as error:
+        raise _trouble(what, (str(error).lower(),)) from error
+    if done.code or broken:
+        raise _trouble(what, (*broken, *done.stderr.splitlines()))
 
 
 def take(place: Place, names: Sequence[str], environ: Mapping[str, str], leash: Leash) -> None:

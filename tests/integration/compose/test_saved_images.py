@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,13 @@ OURS = ("postgres", "s3", "jupyter", "github", "hub", "proxy", "minio")
 CHUNK = 8 << 20
 
 
-def found(docker: Engine, reference: str, *needles: bytes) -> set[bytes]:
-    """Which of ``needles`` are anywhere in what the engine saves of an image: layers, configuration, history.
+def found(docker: Engine, references: Sequence[str], needles: Sequence[bytes]) -> set[bytes]:
+    """Which of ``needles`` are anywhere in what the engine saves of images: layers, configuration, history.
 
-    Layers are archives of plain files in it, so a text of a file stands there as it is.
+    Layers are archives of plain files in it, so a text of a file stands there as it is. What images share is
+    saved once.
     """
-    argv = ("docker", "image", "save", reference)
+    argv = ("docker", "image", "save", *references)
     seen: set[bytes] = set()
     longest = max(map(len, needles))
     with subprocess.Popen(argv, env=dict(docker.environ), stdout=subprocess.PIPE) as saving:
@@ -78,36 +80,54 @@ def test_what_a_build_is_handed_is_in_no_layer_and_no_history(images: Engine) ->
         assert done.code == 0, done.stderr[-3000:]
         # the search does look into layers: a line of a file in one
         known = (CHECKOUT / "images" / "s3" / "start.py").read_bytes().splitlines()[7]
-        assert found(engine, reference, mark.encode(), known) == {known}
+        assert found(engine, [reference], [mark.encode(), known]) == {known}
         assert mark not in engine.run("image", "history", "--no-trunc", reference).stdout
         assert mark not in engine.run("image", "inspect", reference).stdout
     finally:
         engine.run("image", "rm", "--force", reference)
 
 
-@pytest.fixture(params=OURS)
-def name(request: pytest.FixtureRequest, images: Engine) -> str:
-    """An image that is there."""
-    build(request.param)
-    return str(request.param)
+@pytest.fixture(scope="module")
+def built(images: Engine) -> Engine:
+    """The engine with all of our images."""
+    build(*OURS)
+    return images
 
 
-def test_no_image_has_this_machines_authorities(images: Engine, name: str) -> None:
+@pytest.fixture(scope="module")
+def addresses() -> set[str]:
+    """Where this machine gets Debian's packages."""
+    return {line.split()[2] for line in sources.apt_sources(os.environ, PINS.suite).splitlines()}
+
+
+every_image = pytest.mark.parametrize("name", OURS)
+
+
+def test_no_image_has_this_machines_authorities(built: Engine) -> None:
     lines = authorities_of_this_machine()
     if not lines:
         pytest.skip("this machine trusts nobody but Debian's own authorities: there is nothing to look for")
-    assert found(images, f"habari/{name}:local", *lines) == set()
+    references = [f"habari/{name}:local" for name in OURS]
+
+    there = found(built, references, lines)
+
+    assert not there, {reference: found(built, [reference], lines) for reference in references}
 
 
-def test_no_image_is_configured_for_a_package_index(images: Engine, name: str) -> None:
+@every_image
+def test_no_image_is_configured_for_a_package_index(built: Engine, name: str) -> None:
     """apt, pip and npm have no settings in it; made from mirrors, even apt's own list is empty."""
-    stored = images.image(f"habari/{name}:local")
+    stored = built.image(f"habari/{name}:local")
     if stored is None or stored.labels.get("habari.from") != "mirrors":
         without(f"habari/{name}:local was not built from mirrors")
     settings = "/etc/pip.conf /root/.config /root/.pip /root/.npmrc /root/.cache /run/secrets"
     lists = "/etc/apt/sources.list* /etc/apt/auth.conf*"
-    assert shell(images, name, f"find {settings} {lists} -type f -size +0 2>/dev/null; true") == ""
-    assert "://" not in shell(images, name, "cat /etc/apt/apt.conf.d/*")
+    script = f"find {settings} {lists} -type f -size +0 2>/dev/null; echo then; cat /etc/apt/apt.conf.d/*"
+
+    files, _, apt = shell(built, name, script).partition("then\n")
+
+    assert files == ""
+    assert "://" not in apt
 
 
 def shell(docker: Engine, name: str, script: str) -> str:
@@ -117,8 +137,8 @@ def shell(docker: Engine, name: str, script: str) -> str:
     return done.stdout
 
 
-def test_no_history_tells_an_address_or_a_secret(images: Engine, name: str) -> None:
-    history = images.run("image", "history", "--no-trunc", f"habari/{name}:local").stdout
-    addresses = {line.split()[2] for line in sources.apt_sources(os.environ, PINS.suite).splitlines()}
+@every_image
+def test_no_history_tells_an_address_or_a_secret(built: Engine, addresses: set[str], name: str) -> None:
+    history = built.run("image", "history", "--no-trunc", f"habari/{name}:local").stdout
     assert not [address for address in addresses if address in history]
     assert not re.search(r"(?i)(password|token|secret)\s*[=:]\s*\S{8,}", history)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -60,11 +63,8 @@ def test_a_name_that_the_node_does_not_know_at_all_is_told_apart(node: None) -> 
 
 @pytest.mark.parametrize("step", ["save", "wait_for_store", "take"])
 def test_of_what_was_written_on_the_way_nothing_stays(
-    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place.of(Instance("lab", tmp_path / "checkout", tmp_path / "data"))
-    place.instance.create()
-
     def write(*_: object) -> None:
         place.mark.mkdir(exist_ok=True)
         (place.mark / loading.ARCHIVE).write_text("gigabytes")
@@ -80,3 +80,84 @@ def test_of_what_was_written_on_the_way_nothing_stays(
         loading.bring(place, ["habari/hub:0.1"], {}, commands.Leash(), is_being_made=True)
 
     assert list(place.mark.iterdir()) == []
+
+
+def saved(*blobs: str) -> bytes:
+    """An archive of these blobs, as the engine writes one."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name in ("oci-layout", *(f"blobs/sha256/{blob}" for blob in blobs)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(name)
+            archive.addfile(entry, io.BytesIO(name.encode()))
+    return made.getvalue()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place.of(Instance("lab", tmp_path / "checkout", tmp_path / "data"))
+    made.instance.create()
+    return made
+
+
+class Machine:
+    """An engine with an archive, and a node that holds blobs and takes archives; the names in each."""
+
+    def __init__(self, place: Place, archive: bytes, held: str, *, refuses: int = 0) -> None:
+        self.place, self.archive, self.held, self.refuses = place, archive, held, refuses
+        self.taken: list[list[str]] = []
+
+    def run(self, argv: Argv, **_: Any) -> Completed:
+        return Completed(tuple(map(str, argv)), 0, self.held, "")
+
+    def pipe(self, argv: Argv, take: Callable[[IO[bytes]], object], **_: Any) -> Completed:
+        take(io.BytesIO(self.archive))
+        return Completed(tuple(map(str, argv)), 0, "", "")
+
+    def stream(self, argv: Argv, on_line: Callable[[str], None], **_: Any) -> int:
+        archive = self.place.mark / loading.ARCHIVE
+        if "save" in argv:
+            archive.write_bytes(self.archive)
+            return 0
+        with tarfile.open(archive) as whole:
+            self.taken.append(whole.getnames())
+        return int(len(self.taken) <= self.refuses)
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, made: Machine) -> Machine:
+    for name in ("run", "pipe", "stream"):
+        monkeypatch.setattr(commands, name, getattr(made, name))
+    return made
+
+
+def test_layers_that_the_node_holds_are_not_written_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = machine(monkeypatch, Machine(place, saved("aa", "bb"), "sha256:aa\nsha256:cc\n"))
+
+    loading.bring(place, ["habari/jupyter:2"], {}, commands.Leash())
+
+    assert node.taken == [["oci-layout", "blobs/sha256/bb"]]
+
+
+def test_a_node_that_has_dropped_a_layer_meanwhile_gets_all_of_them(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = machine(monkeypatch, Machine(place, saved("aa", "bb"), "sha256:aa\n", refuses=1))
+
+    loading.bring(place, ["habari/jupyter:2"], {}, commands.Leash())
+
+    assert node.taken == [
+        ["oci-layout", "blobs/sha256/bb"],
+        ["oci-layout", "blobs/sha256/aa", "blobs/sha256/bb"],
+    ]
+
+
+@pytest.mark.parametrize("archive", [b"", b"x" * 600], ids=["nothing", "no archive"])
+def test_what_the_engine_breaks_off_is_told(
+    archive: bytes, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, Machine(place, archive, "sha256:aa\n"))
+
+    with pytest.raises(UnhealthyError, match="did not save habari/jupyter:2"):
+        loading.save(place, ["habari/jupyter:2"], {}, commands.Leash(), without={"sha256:aa"})
