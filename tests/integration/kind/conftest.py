@@ -115,6 +115,16 @@ class Project(Hub):
         found = self.api.things("pods", self.dev.name)
         return [pod for pod in found if component in ("", pod["metadata"]["labels"].get("component"))]
 
+    def end_servers(self) -> None:
+        """As an administrator does; nobody has a pod then."""
+        chief = self.visitor("chief")
+        assert chief.sign_in().status == 200
+        for user in chief.api("GET", "users").json():
+            if user["servers"]:
+                assert chief.api("DELETE", f"users/{user['name']}/server").status in (202, 204)
+        self.people.clear()
+        assert wait_until(lambda: not self.pods("singleuser-server"), seconds=60)
+
     def container(self, service: str) -> str:
         """The container beside the cluster that runs a service."""
         project = f"{self.dev.instance.id}-github" if service == "github" else self.place.id
@@ -171,8 +181,18 @@ def clustered(environ: Mapping[str, str], data_root: Path, chart: Path) -> dict[
 
 
 @pytest.fixture(scope="package")
+def projects() -> list[Project]:
+    """Those that run on the cluster."""
+    return []
+
+
+@pytest.fixture(scope="package")
 def first(
-    images: Engine, clustered: dict[str, str], data_root: Path, tmp_path_factory: pytest.TempPathFactory
+    images: Engine,
+    clustered: dict[str, str],
+    data_root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    projects: list[Project],
 ) -> Iterator[Project]:
     """The project that runs all the while; a test that breaks it heals it again."""
     folder = tmp_path_factory.mktemp("first")
@@ -180,6 +200,7 @@ def first(
     try:
         kill_in_the_middle(made)
         made.kind()
+        projects.append(made)
         yield made
     finally:
         said = made.dev("down", "--purge", code=None, seconds=300)
@@ -202,12 +223,17 @@ def kill_in_the_middle(project: Project) -> None:
 
 @pytest.fixture(scope="package")
 def second(
-    first: Project, clustered: dict[str, str], data_root: Path, tmp_path_factory: pytest.TempPathFactory
+    first: Project,
+    clustered: dict[str, str],
+    data_root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    projects: list[Project],
 ) -> Project:
     """Another project beside the first, on the same cluster."""
     folder = tmp_path_factory.mktemp("second")
     made = Project(Dev("second", data_root, clustered), file=write_project(folder, "second"))
     made.kind()
+    projects.append(made)
     return made
 
 

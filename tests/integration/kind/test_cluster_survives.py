@@ -41,6 +41,13 @@ ALIAS_SECONDS = 2
 ROUTE_SECONDS = 120
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nobody_is_there(first: Project, projects: list[Project]) -> None:
+    """Each pod that is there begins anew with the node."""
+    for project in projects:
+        project.end_servers()
+
+
 def use(project: Project, code: str) -> object:
     """Run code in a pod of a person who comes anew."""
     person = project.visitor("grace")
