@@ -5,20 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import boto3
 import pytest
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from contract.contents.rest import Server
+from contract.s3 import wire
 from contract.s3.providers import make_provider
 from devenv import environments
 from devenv.s3.provider import Connection, KeyPair
@@ -49,22 +44,7 @@ class Buckets:
         self.admin.put_object(Bucket=self.names[root], Key=key, Body=body, **more)
 
     def put_many(self, root: str, keys: Sequence[str]) -> None:
-        """Put small objects by plain signed requests, for which the SDK takes three times as long."""
-        host = urlsplit(self.connection.endpoint_url).netloc
-        pair = self.connection.admin
-        signer = S3SigV4Auth(
-            Credentials(pair.access_key_id, pair.secret_access_key), "s3", self.connection.region
-        )
-        with closing(HTTPConnection(host, timeout=30)) as line:
-            for key in keys:
-                path = f"/{self.names[root]}/{quote(key)}"
-                request = AWSRequest("PUT", f"http://{host}{path}", data=b"x")
-                request.context["payload_signing_enabled"] = True
-                signer.add_auth(request)
-                line.request("PUT", path, b"x", dict(request.headers.items()))
-                answer = line.getresponse()
-                assert answer.status == 200, answer.read()
-                answer.read()
+        wire.put_many(self.connection, self.names[root], keys)
 
     def read(self, root: str, key: str) -> bytes:
         return bytes(self.admin.get_object(Bucket=self.names[root], Key=key)["Body"].read())

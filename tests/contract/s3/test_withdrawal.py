@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from contract.s3.killing import KilledError, dying
+from contract.s3.wire import put_many
 from devenv.errors import MissingError, UnhealthyError
 from devenv.s3 import withdrawal as module
 from devenv.s3.provider import Connection, KeyPair
@@ -92,9 +93,7 @@ def test_without_an_api_for_users_the_buckets_go_and_the_key_is_named(connection
 def test_more_objects_than_one_call_deletes_go_too(connection: Connection) -> None:
     wanted = wanted_anew()
     provisioned(connection, wanted)
-    s3 = admin_s3(connection)
-    for number in range(1003):
-        s3.put_object(Bucket=wanted.lake, Key=f"{number:04}", Body=b"")
+    put_many(connection, wanted.lake, (f"{number:04}" for number in range(1003)))
 
     assert f"bucket {wanted.lake} deleted, with 1003 objects" in withdraw(connection, wanted)
 

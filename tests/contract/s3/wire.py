@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import re
 import urllib.parse
+from collections.abc import Iterable
+from contextlib import closing
 from typing import Any
 
 from botocore.auth import HmacV1Auth, HmacV1QueryAuth, S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
@@ -12,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from contract.s3.world import Answer, World
-from devenv.s3.provider import KeyPair
+from devenv.s3.provider import Connection, KeyPair
 
 
 def quote(key: str) -> str:
@@ -86,3 +88,21 @@ def presigned(
     else:
         S3SigV4QueryAuth(secret, "s3", world.connection.region, expires=expires).add_auth(request)
     return str(request.url)
+
+
+def put_many(connection: Connection, bucket: str, keys: Iterable[str]) -> None:
+    """Put small objects as the admin by one line, for which the SDK takes three times as long."""
+    assert connection.admin
+    place = urllib.parse.urlsplit(connection.endpoint_url)
+    kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
+    signer = S3SigV4Auth(credentials(connection.admin), "s3", connection.region)
+    with closing(kind(place.netloc, timeout=30)) as line:
+        for key in keys:
+            path = f"/{bucket}/{quote(key)}"
+            request = AWSRequest("PUT", f"{connection.endpoint_url}{path}", data=b"x")
+            request.context["payload_signing_enabled"] = True
+            signer.add_auth(request)
+            line.request("PUT", path, b"x", dict(request.headers.items()))
+            answer = line.getresponse()
+            content = answer.read()
+            assert answer.status == 200, content

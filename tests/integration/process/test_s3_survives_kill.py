@@ -42,7 +42,7 @@ from devenv.state import data_root
 GUARD = Path(__file__).parents[3] / "devenv" / "s3" / "guard"
 TOKEN = "a-token-of-this-test-run"
 ROOT = ("ROOTOFTHISTESTRUN", "secret-of-this-test-run")
-OVERWRITES = int(os.environ.get("DEVENV_S3_OVERWRITES", "600"))
+OVERWRITES = int(os.environ.get("DEVENV_S3_OVERWRITES", "300"))
 PART = 5 << 20
 
 _log = logging.getLogger(__name__)
