@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from devenv import commands
@@ -53,15 +54,24 @@ def test(*, expression: str = "", unit: bool = False, paths: Sequence[str] = ())
 def run(checks: Sequence[Check], say: Callable[[str], None]) -> None:
     """Run every check, whatever the others say, and pass on its output line by line.
 
-    Raises :class:`UnhealthyError` that names those which failed.
+    The static ones run beside the tests, in their order; what each said comes when it has ended. Raises
+    :class:`UnhealthyError` that names those which failed.
     """
-    failed = [check.name for check in checks if not _passes(check, say)]
+    static = [check for check in checks if check.module != "pytest"]
+    tests = [check for check in checks if check.module == "pytest"]
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        beside = [pool.submit(_passes, check, say) for check in static]
+        failed = [check.name for check in tests if not _passes(check, say, at_once=False)]
+        failed[:0] = [check.name for check, each in zip(static, beside, strict=True) if not each.result()]
     if failed:
         raise UnhealthyError(f"{' and '.join(failed)} failed", hint="What is wrong is above")
 
 
-def _passes(check: Check, say: Callable[[str], None]) -> bool:
+def _passes(check: Check, say: Callable[[str], None], *, at_once: bool = True) -> bool:
     begun = time.monotonic()
-    code = commands.stream((sys.executable, "-m", check.module, *check.arguments), say, cwd=CHECKOUT)
-    say(f"{check.name}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - begun:.1f} s")
+    lines: list[str] = []
+    argv = (sys.executable, "-m", check.module, *check.arguments)
+    code = commands.stream(argv, lines.append if at_once else say, cwd=CHECKOUT)
+    lines.append(f"{check.name}: {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - begun:.1f} s")
+    say("\n".join(lines))
     return code == 0

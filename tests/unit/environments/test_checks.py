@@ -41,7 +41,25 @@ def test_all_checks_run_and_the_failed_ones_are_named(monkeypatch: pytest.Monkey
     said: list[str] = []
     with pytest.raises(UnhealthyError, match="types and tests failed"):
         checks.run(checks.test(), said.append)
-    assert [line.split(":")[0] for line in said] == ["lint", "format", "types", "tests"]
+    told = [line.split(":")[0] for line in said]
+    assert sorted(told) == ["format", "lint", "tests", "types"]
+    assert [name for name in told if name != "tests"] == ["lint", "format", "types"]
+
+
+def test_what_a_static_check_says_is_not_mixed_with_what_the_tests_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stream(argv: commands.Argv, on_line: Callable[[str], None], **_: Any) -> int:
+        for number in range(3):
+            on_line(f"{argv[2]} {number}")
+        return 0
+
+    monkeypatch.setattr(commands, "stream", stream)
+    said: list[str] = []
+    checks.run(checks.test(), said.append)
+    (types,) = [text for text in said if "mypy" in text]
+    assert [line.split(":")[0] for line in types.splitlines()] == ["mypy 0", "mypy 1", "mypy 2", "types"]
+    assert [text for text in said if "pytest" in text] == ["pytest 0", "pytest 1", "pytest 2"]
 
 
 def test_lint_mends_only_when_asked() -> None:
