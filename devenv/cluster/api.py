@@ -37,7 +37,7 @@ _OF_CLUSTER = ("namespaces", "nodes", "persistentvolumes", "storageclasses")
 _OWNER = "habari-devenv"
 # Why a pod's container waits, or ended. https://kubernetes.io/docs/concepts/containers/images/#imagepullbackoff
 WITHOUT_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"})
-FALLEN = frozenset({"CrashLoopBackOff", "Error"})
+FALLEN = frozenset({"CrashLoopBackOff", "Error", "RunContainerError", "StartError"})
 _DNS_CONFIG = "/api/v1/namespaces/kube-system/configmaps/coredns"
 _CACHE = re.compile(r"^(\s*cache )\d+", re.MULTILINE)
 

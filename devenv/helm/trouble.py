@@ -23,6 +23,8 @@ _GRACE = timedelta(seconds=30)
 # Not even another try will mend these.
 _WRONG_IMAGE = ("ErrImageNeverPull", "InvalidImageName")
 _NO_IMAGE = (*_WRONG_IMAGE, "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable")
+# The node began anew, not the container: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
+_LOST_WITH_ITS_NODE = ("Unknown", "ContainerStatusUnknown")
 _NO_CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 
 
@@ -181,7 +183,7 @@ def _crashed(api: Api, pod: Thing, container: Thing, ended: Thing) -> Trouble:
         return Trouble(what, "Raise its memory limit in the values", lines, is_final=True)
     what = f"container {which} of pod {name} ended with code {ended.get('exitCode', '?')}{again}"
     # a first end may be a dependency that was late; twice is a habit
-    is_final = not is_running and times >= 2
+    is_final = not is_running and times >= 2 and ended.get("reason") not in _LOST_WITH_ITS_NODE
     return Trouble(what, "Its last lines are below", lines, is_final=is_final)
 
 

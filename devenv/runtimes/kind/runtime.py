@@ -77,6 +77,8 @@ class KindRuntime:
         self._creating = threading.Lock()
         self._created = False
         self._was_tried = threading.Event()
+        # of the servers beside the cluster, until each has started or failed
+        self._turns: dict[str, threading.Event] = {}
         self._notices: list[str] = []
         self._renewals = 0
         self._renewed_at = 0.0
@@ -129,7 +131,13 @@ class KindRuntime:
     def _answer_of_release(self) -> str:
         """Of what is deployed, whatever the values files and the chart are by now."""
         name = releases.name_of(self._instance.name)
-        return ready.answer(self.api, name, self._instance.name, self._deployed_chart)
+        try:
+            return ready.answer(self.api, name, self._instance.name, self._deployed_chart)
+        except UnhealthyError as error:
+            # each start of the node counts as a fall of its pods: by the third they look like a habit
+            if self._renew_fallen(at_once=True):
+                raise NotYet(error.what) from error
+            raise
 
     @cached_property
     def _deployed_chart(self) -> str:
@@ -186,6 +194,7 @@ class KindRuntime:
     def prepare(self, services: tuple[Service, ...], progress: Progress) -> None:
         """Check what all of it stands on; make the network that the node and the servers share."""
         self._progress = progress
+        self.take_turns(services)
         progress("engine", "starting", "asking the Docker engine, kind and helm")
         self._engine.require_local()
         version = self._engine.client.version()["Version"]
@@ -217,9 +226,16 @@ class KindRuntime:
                 self._was_tried.set()
         if service.name == RELEASE:
             return self._start_release(site)
+        try:
+            return self._start_server(site, service)
+        finally:
+            self._turns.pop(service.name, threading.Event()).set()
+
+    def _start_server(self, site: Site, service: Service) -> bool:
         launched = self.condition(service).phase is not Phase.RUNNING
         if launched:
             self._let_the_node_go_first()
+            self._let_others_go_first(service.name)
             if service.name == GITHUB:
                 self._beside.create_github(site, service.fingerprint(site))
             else:
@@ -239,6 +255,20 @@ class KindRuntime:
 
         with contextlib.suppress(UnhealthyError):
             waiting.until(probe, what="the node", seconds=_FIRST_SECONDS, longest_pause=0.3)
+
+    def take_turns(self, services: tuple[Service, ...]) -> None:
+        """Of these the servers beside the cluster start one after the other, in the same order each time.
+
+        The engine gives the lowest free address: so all get back those that pods know them by.
+        """
+        names = {service.name for service in services}
+        self._turns = {name: threading.Event() for name in (*self._used, GITHUB) if name in names}
+
+    def _let_others_go_first(self, name: str) -> None:
+        for earlier, turn in list(self._turns.items()):
+            if earlier == name:
+                return
+            turn.wait(_FIRST_SECONDS)
 
     def _create_shared(self, site: Site) -> None:
         with self._creating:
@@ -329,15 +359,19 @@ class KindRuntime:
             self._progress(RELEASE, "starting", f"the node has {', '.join(loaded)}")
             self.api.renew_pods(self._instance.name, WITHOUT_IMAGE)
 
-    def _renew_fallen(self) -> None:
+    def _renew_fallen(self, *, at_once: bool = False) -> bool:
         """Start at once what fell as its node began anew: a hub does before the cluster has its DNS again."""
-        if not self._renewals or time.monotonic() < self._renewed_at + _RENEWAL_SECONDS:
-            return
+        is_soon = time.monotonic() < self._renewed_at + _RENEWAL_SECONDS
+        if not self._renewals or (is_soon and not at_once):
+            return False
+        fallen: list[str] = []
         with contextlib.suppress(UnhealthyError):
-            if fallen := self.api.renew_pods(self._instance.name, FALLEN):
-                self._renewals -= 1
-                self._progress(RELEASE, "starting", f"{', '.join(fallen)} fell with the node: anew")
+            fallen = self.api.renew_pods(self._instance.name, FALLEN)
+        if fallen:
+            self._renewals -= 1
+            self._progress(RELEASE, "starting", f"{', '.join(fallen)} fell with the node: anew")
         self._renewed_at = time.monotonic()
+        return bool(fallen)
 
     def _about_images(self) -> Iterator[str]:
         chosen = self._chosen()
@@ -347,6 +381,8 @@ class KindRuntime:
             yield f"not on this machine, so the node asks their registries: {', '.join(chosen.pulled)}"
 
     def cancel(self) -> None:
+        for turn in list(self._turns.values()):
+            turn.set()
         self._leash.pull()
 
     def ensure_alive(self, service: Service) -> None:

@@ -148,9 +148,10 @@ def test_only_pods_that_do_not_run_for_a_given_reason_and_have_a_controller_are_
     pods = [
         pod("hub", {"terminated": {"reason": "Error"}}),
         pod("proxy", {"waiting": {"reason": "CrashLoopBackOff"}}),
+        pod("placeholders", {"terminated": {"reason": "StartError"}}),
         pod("culler", {"running": {}}),
         # of before a start of the node, which the node has yet to look at
-        pod("placeholder", {"terminated": {"reason": "Unknown"}}),
+        pod("scheduler", {"terminated": {"reason": "Unknown"}}),
         pod("jupyter-ada", {"terminated": {"reason": "Error"}}, owned=False),
         pod("hub-of-before", {"terminated": {"reason": "Error"}}, deletionTimestamp="2026-11-28T17:26:10Z"),
     ]
@@ -163,7 +164,7 @@ def test_only_pods_that_do_not_run_for_a_given_reason_and_have_a_controller_are_
 
     monkeypatch.setattr(api, "_call", play)
 
-    assert api.renew_pods("lab", FALLEN) == ["hub", "proxy"] == deleted
+    assert api.renew_pods("lab", FALLEN) == ["hub", "proxy", "placeholders"] == deleted
 
 
 def test_what_gone_controllers_had_reserved_is_given_up_also_when_there_is_nothing(

@@ -159,6 +159,13 @@ def test_a_first_crash_may_be_a_dependency_that_was_late() -> None:
     assert not only(pods=[waiting("CrashLoopBackOff", "", restarts=1, last=ended)]).is_final
 
 
+def test_a_container_that_went_with_its_node_has_no_habit_of_ending() -> None:
+    ended = {"exitCode": 255, "reason": "Unknown"}
+    lost = pod(containerStatuses=[container(restarts=3, terminated=ended)])
+
+    assert not only(pods=[lost]).is_final
+
+
 def test_a_container_that_was_killed_for_memory_names_its_limit() -> None:
     ended = {"exitCode": 137, "reason": "OOMKilled"}
     found = only(pods=[waiting("CrashLoopBackOff", "", restarts=2, last=ended)])

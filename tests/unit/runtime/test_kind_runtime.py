@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ from devenv.compose import ComposeProject
 from devenv.credentials import generate
 from devenv.endpoints import Endpoint, View
 from devenv.errors import ConflictError, NotRunningError, UnhealthyError, UsageError
+from devenv.helm import ready
 from devenv.processes import Holder
 from devenv.project import Project
 from devenv.runtimes import ports
@@ -29,6 +32,7 @@ from devenv.services.postgres import HubDatabaseService
 from devenv.services.release import ReleaseService
 from devenv.services.s3 import S3Service
 from devenv.state import Instance, write_json
+from devenv.waiting import NotYet
 
 
 class Container(SimpleNamespace):
@@ -367,6 +371,26 @@ def test_servers_beside_the_cluster_start_after_its_node_has_an_address(
     assert done == ["asked"] * 3 + ["created", "s3"]
 
 
+def test_servers_beside_the_cluster_start_in_one_order_whoever_is_ready_first(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    services = (GitHubService(), S3Service(), HubDatabaseService())
+    give_node(runtime, monkeypatch)
+    monkeypatch.setattr(runtime, "condition", lambda _service: Condition(Phase.STOPPED))
+    monkeypatch.setattr(runtime._beside, "create_shared", lambda _site: None)
+    monkeypatch.setattr(runtime._beside, "create_github", lambda *_: None)
+    monkeypatch.setattr(runtime._beside, "take_seed", lambda: None)
+    monkeypatch.setattr(runtime._engine, "start", lambda _project, name: started.append(name))
+    monkeypatch.setattr(GitHubService, "fingerprint", lambda *_: "")
+    runtime.take_turns(services)
+
+    with ThreadPoolExecutor(len(services)) as pool:
+        list(pool.map(partial(runtime.start, Any), services))  # type: ignore[arg-type]
+
+    assert started == ["hub-db", "s3", "github"]
+
+
 def test_what_fell_while_its_node_began_anew_is_started_at_once_and_not_for_ever(
     runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,6 +418,22 @@ def test_what_fell_while_its_node_began_anew_is_started_at_once_and_not_for_ever
         runtime.ensure_alive(ReleaseService())
 
     assert renewed == ["lab"] * 5
+
+
+@pytest.mark.parametrize("renewals", [5, 0], ids=["after a start of the node", "as it went on"])
+def test_a_pod_that_fell_with_its_node_is_no_failure_of_the_release(
+    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch, renewals: int
+) -> None:
+    def fail(*_: object) -> str:
+        raise UnhealthyError("the proxy was started again 3 times")
+
+    monkeypatch.setattr(ready, "answer", fail)
+    monkeypatch.setitem(runtime.__dict__, "_deployed_chart", "chart-1")
+    monkeypatch.setitem(runtime.__dict__, "api", SimpleNamespace(renew_pods=lambda *_: ["proxy-1"]))
+    runtime._renewals = renewals
+
+    with pytest.raises(NotYet if renewals else UnhealthyError, match="the proxy was started again 3 times"):
+        runtime._answer_of_release()
 
 
 def of_ones_own(folder: Path) -> Project:
