@@ -26,4 +26,4 @@ def leave_out(source: IO[bytes], target: IO[bytes], digests: Set[str]) -> None:
     ):
         for entry in whole:
             if f"sha256:{entry.name.removeprefix(_FOLDER)}" not in digests:
-                rest.addfile(entry, whole.extractfile(entry))
+                rest.addfile(entry, whole.extractfile(entry) if entry.isreg() else None)

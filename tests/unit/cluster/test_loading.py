@@ -12,7 +12,7 @@ from typing import IO, Any
 import pytest
 
 from devenv import commands
-from devenv.cluster import loading
+from devenv.cluster import layers, loading
 from devenv.cluster.place import Place
 from devenv.commands import Argv, Completed
 from devenv.errors import UnhealthyError
@@ -138,6 +138,26 @@ def test_layers_that_the_node_holds_are_not_written_again(
     loading.bring(place, ["habari/jupyter:2"], {}, commands.Leash())
 
     assert node.taken == [["oci-layout", "blobs/sha256/bb"]]
+
+
+def test_an_archive_of_an_older_engine_passes_whole_with_its_links() -> None:
+    made, passed = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        layer = tarfile.TarInfo("first/layer.tar")
+        layer.size = 5
+        archive.addfile(layer, io.BytesIO(b"layer"))
+        link = tarfile.TarInfo("second/layer.tar")
+        link.type, link.linkname = tarfile.SYMTYPE, "../first/layer.tar"
+        archive.addfile(link)
+    made.seek(0)
+
+    layers.leave_out(made, passed, {"sha256:aa"})
+
+    passed.seek(0)
+    with tarfile.open(fileobj=passed) as archive:
+        content = archive.extractfile("second/layer.tar")
+        assert content is not None
+        assert content.read() == b"layer"
 
 
 def test_a_node_that_has_dropped_a_layer_meanwhile_gets_all_of_them(
