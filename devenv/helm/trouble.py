@@ -23,9 +23,9 @@ _GRACE = timedelta(seconds=30)
 # Not even another try will mend these.
 _WRONG_IMAGE = ("ErrImageNeverPull", "InvalidImageName")
 _NO_IMAGE = (*_WRONG_IMAGE, "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable")
+_NO_CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 # The node began anew, not the container: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 _LOST_WITH_ITS_NODE = ("Unknown", "ContainerStatusUnknown")
-_NO_CONTAINER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 
 
 @dataclass(frozen=True)

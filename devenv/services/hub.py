@@ -46,7 +46,10 @@ class HubService(Service):
 
 
 def prove_login_page(site: Site) -> None:
-    """A person's way in, by the proxy, at the public name. Raises NotYet or UnhealthyError."""
+    """A person's way in, by the proxy, at the public name, and the hub's own way to its database.
+
+    Raises NotYet or UnhealthyError.
+    """
     hub = f"{hub_settings.base_url(site)}hub/"
     path = f"{hub}login"
     reply = _ask(site, path)

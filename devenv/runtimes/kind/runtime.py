@@ -77,7 +77,7 @@ class KindRuntime:
         self._creating = threading.Lock()
         self._created = False
         self._was_tried = threading.Event()
-        # of the servers beside the cluster, until each has started or failed
+        # of the servers beside the cluster: each is over once it has started or failed
         self._turns: dict[str, threading.Event] = {}
         self._notices: list[str] = []
         self._renewals = 0
@@ -229,7 +229,8 @@ class KindRuntime:
         try:
             return self._start_server(site, service)
         finally:
-            self._turns.pop(service.name, threading.Event()).set()
+            if turn := self._turns.get(service.name):
+                turn.set()
 
     def _start_server(self, site: Site, service: Service) -> bool:
         launched = self.condition(service).phase is not Phase.RUNNING
@@ -265,7 +266,7 @@ class KindRuntime:
         self._turns = {name: threading.Event() for name in (*self._used, GITHUB) if name in names}
 
     def _let_others_go_first(self, name: str) -> None:
-        for earlier, turn in list(self._turns.items()):
+        for earlier, turn in self._turns.items():
             if earlier == name:
                 return
             turn.wait(_FIRST_SECONDS)
@@ -381,7 +382,7 @@ class KindRuntime:
             yield f"not on this machine, so the node asks their registries: {', '.join(chosen.pulled)}"
 
     def cancel(self) -> None:
-        for turn in list(self._turns.values()):
+        for turn in self._turns.values():
             turn.set()
         self._leash.pull()
 

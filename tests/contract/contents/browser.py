@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,49 +35,6 @@ _QUIET = (
 _KEYS = {"Enter": (13, "\r"), "s": (83, "s"), "a": (65, "a"), "Delete": (46, "")}
 
 
-class Chromium:
-    """The program with a profile of its own, for one page after the other."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        profile = folder / "profile"
-        self._downloads = folder / "downloads"
-        self._process = subprocess.Popen(
-            [program, *_QUIET, f"--user-data-dir={profile}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._open = ExitStack()
-        self._open.callback(self._end)
-        with self._open:
-            self._address, path = _endpoint(profile)
-            self._line = _Line(f"{self._address}{path}", self._open)
-            self._open = self._open.pop_all()
-
-    @contextmanager
-    def page(self, *, alone: bool = True) -> Iterator[Browser]:
-        """A page; ``alone`` it shares no cookies, storage and cache with any other."""
-        with ExitStack() as after:
-            context = {}
-            if alone:
-                context = self._line.call("Target.createBrowserContext")
-                after.callback(self._line.call, "Target.disposeBrowserContext", **context)
-            target = self._line.call("Target.createTarget", url="about:blank", **context)
-            after.callback(self._line.call, "Target.closeTarget", **target)
-            downloads = self._downloads / target["targetId"]
-            self._line.call(
-                "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads), **context
-            )
-            line = _Line(f"{self._address}/devtools/page/{target['targetId']}", after)
-            yield Browser(line, downloads)
-
-    def close(self) -> None:
-        self._open.close()
-
-    def _end(self) -> None:
-        self._process.terminate()
-        self._process.wait(20)
-
-
 @contextmanager
 def started(folder: Path, what: str) -> Iterator[Chromium]:
     """A Chromium; without one ``what`` is not tested: the test is skipped, or fails where CI has one."""
@@ -86,11 +44,41 @@ def started(folder: Path, what: str) -> Iterator[Chromium]:
         if "browser" in os.environ.get("DEVENV_REQUIRE", "").split(","):
             pytest.fail(why)
         pytest.skip(why)
-    made = Chromium(program, folder)
-    try:
-        yield made
-    finally:
-        made.close()
+    profile = folder / "profile"
+    process = subprocess.Popen(
+        [program, *_QUIET, f"--user-data-dir={profile}", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with ExitStack() as after:
+        after.callback(_end, process)
+        address, path = _endpoint(profile)
+        yield Chromium(address, _Line(f"{address}{path}", after), folder / "downloads")
+
+
+@dataclass(frozen=True)
+class Chromium:
+    """The program with a profile of its own, for one page after the other."""
+
+    address: str
+    line: _Line
+    downloads: Path
+
+    @contextmanager
+    def page(self, *, alone: bool = True) -> Iterator[Browser]:
+        """A page; ``alone`` it shares no cookies, storage and cache with any other."""
+        with ExitStack() as after:
+            context = {}
+            if alone:
+                context = self.line.call("Target.createBrowserContext")
+                after.callback(self.line.call, "Target.disposeBrowserContext", **context)
+            target = self.line.call("Target.createTarget", url="about:blank", **context)
+            after.callback(self.line.call, "Target.closeTarget", **target)
+            downloads = self.downloads / target["targetId"]
+            self.line.call(
+                "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads), **context
+            )
+            yield Browser(_Line(f"{self.address}/devtools/page/{target['targetId']}", after), downloads)
 
 
 class _Line:
@@ -201,6 +189,11 @@ class Browser:
     def picture(self, file: Path) -> None:
         told = self._call("Page.captureScreenshot", format="png")
         file.write_bytes(base64.b64decode(told["data"]))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(20)
 
 
 def _endpoint(profile: Path) -> tuple[str, str]:

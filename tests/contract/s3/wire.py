@@ -29,13 +29,17 @@ def credentials(key: KeyPair) -> Credentials:
     return Credentials(key.access_key_id, key.secret_access_key)
 
 
+def line_to(url: str) -> http.client.HTTPConnection:
+    parts = urllib.parse.urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=20)
+
+
 def send(
     method: str, url: str, headers: dict[str, str] | None = None, body: bytes = b""
 ) -> tuple[Answer, bytes, Any]:
-    parts = urllib.parse.urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=20)
-    target = url.split(parts.netloc, 1)[1]
+    connection = line_to(url)
+    target = url.split(urllib.parse.urlsplit(url).netloc, 1)[1]
     try:
         connection.request(method, target, body=body, headers=headers or {})
         response = connection.getresponse()
@@ -93,10 +97,8 @@ def presigned(
 def put_many(connection: Connection, bucket: str, keys: Iterable[str]) -> None:
     """Put small objects as the admin by one line, for which the SDK takes three times as long."""
     assert connection.admin
-    place = urllib.parse.urlsplit(connection.endpoint_url)
-    kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
     signer = S3SigV4Auth(credentials(connection.admin), "s3", connection.region)
-    with closing(kind(place.netloc, timeout=30)) as line:
+    with closing(line_to(connection.endpoint_url)) as line:
         for key in keys:
             path = f"/{bucket}/{quote(key)}"
             request = AWSRequest("PUT", f"{connection.endpoint_url}{path}", data=b"x")
