@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def version(base: Path) -> str:
     """``base``'s version as its folders spell it: "3.11"."""
     found = re.search(r"3\.\d+$", base.name) if base != own() else None
     return found.group() if found else f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def pip_wheel() -> Path | None:
+    """The pip that comes with this Python, as one file; None when it is not where it is documented to be.
+
+    https://docs.python.org/3/using/configure.html#cmdoption-with-wheel-pkg-dir
+    """
+    import ensurepip  # only whoever makes an environment needs it
+
+    of_distribution = sysconfig.get_config_var("WHEEL_PKG_DIR")
+    places = (of_distribution, Path(ensurepip.__file__).parent / "_bundled")
+    wheels = (Path(place) / f"pip-{ensurepip.version()}-py3-none-any.whl" for place in places if place)
+    return next((wheel for wheel in wheels if wheel.is_file()), None)
 
 
 def barrier(path: Path) -> Path | None:

@@ -69,6 +69,21 @@ def wait_for_name(browser: Browser, name: str, seconds: float = 60) -> None:
     browser.wait(f"{names()}.includes({name!r})", seconds)
 
 
+EDITOR = ".jp-FileEditor .cm-content"
+
+
+def wait_for_text(browser: Browser, text: str) -> None:
+    """Wait until the editor shows it. The editor is there a little earlier, and not yet to be written in."""
+    browser.wait(f"document.querySelector({EDITOR!r})?.innerText.includes({text!r})")
+
+
+def write(browser: Browser, text: str) -> None:
+    browser.click(EDITOR)
+    browser.wait(f"document.querySelector({EDITOR!r}) === document.activeElement")
+    browser.write(text)
+    wait_for_text(browser, text.strip())
+
+
 def keep(browser: Browser, name: str) -> None:
     if PICTURES:
         time.sleep(0.5)
@@ -154,9 +169,8 @@ def test_public_shows_read_only_and_saving_there_says_why(
 ) -> None:
     buckets.put("public", "read me.txt", b"theirs")
     show(browser, lab, "public/read me.txt")
-    browser.wait("document.querySelectorAll('.jp-FileEditor .cm-content').length")
-    browser.click(".jp-FileEditor .cm-content")
-    browser.write("mine ")
+    wait_for_text(browser, "theirs")
+    write(browser, "mine ")
     browser.press("s", control=True)
     browser.wait("/read me.txt is read-only/.test(document.body.innerText)")
     assert "file is read-only" in browser.text("body")
@@ -183,10 +197,9 @@ def test_lab_asks_before_it_overwrites_what_another_server_saved(
     name = f"{secrets.token_hex(4)}.txt"
     lab.save(f"lake/{name}", "first")
     show(browser, lab, f"lake/{name}")
-    browser.wait("document.querySelectorAll('.jp-FileEditor .cm-content').length")
+    wait_for_text(browser, "first")
     buckets.put("lake", name, b"by somebody else")
-    browser.click(".jp-FileEditor .cm-content")
-    browser.write("mine ")
+    write(browser, "mine ")
     browser.press("s", control=True)
     browser.wait("/changed/i.test(document.querySelector('.jp-Dialog')?.innerText ?? '')")
     keep(browser, "changed")

@@ -12,11 +12,16 @@ from typing import Any
 
 import pytest
 
-from devenv import builds, commands, environments
+from devenv import builds, commands, environments, interpreters
 from devenv.environments import Environment
 from devenv.errors import ConflictError, MissingError
 
 LOCK = "uv==1.0 \\\n    --hash=sha256:00\nzlib-ng==2 \\\n    --hash=sha256:11\n"
+
+
+def tool_of(words: list[str]) -> str:
+    module = words[words.index("-m") + 1] if "-m" in words else ""
+    return {"venv": "venv", "zipfile": "unpack"}.get(module, "uv" if "sync" in words else "pip")
 
 
 class FakeInstaller:
@@ -31,7 +36,7 @@ class FakeInstaller:
     def stream(self, argv: commands.Argv, on_line: Callable[[str], None], **_: Any) -> int:
         words = [str(word) for word in argv][5:]  # what comes before holds the lock
         self.ran.append(words)
-        tool = "venv" if "venv" in words else Path(words[0]).name if "sync" in words else "pip"
+        tool = tool_of(words)
         if tool == "pip":
             self.requirements.append(Path(words[-1]).read_text())
         if tool in self.says:
@@ -50,7 +55,7 @@ class FakeInstaller:
 
     @property
     def steps(self) -> list[str]:
-        return ["venv" if "venv" in words else "uv" if "sync" in words else "pip" for words in self.ran]
+        return [tool_of(words) for words in self.ran]
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def installer(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Fake
     monkeypatch.setattr(commands, "stream", fake.stream)
     monkeypatch.setattr(commands, "run", lambda argv, **_: commands.Completed(("pip",), 0, "", ""))
     # This very environment has a uv, too; here the one that is made is looked at alone.
-    monkeypatch.setattr("sysconfig.get_path", lambda _: "/nonexistent")
+    monkeypatch.setattr("sysconfig.get_path", lambda *_, **__: "/nonexistent")
     return fake
 
 
@@ -79,17 +84,33 @@ def test_a_new_environment_is_made_and_then_left_alone(
     environment: Environment, installer: FakeInstaller
 ) -> None:
     assert ensure(environment) == environment.home / "bin" / "python"
-    assert installer.steps == ["venv", "pip", "uv"]
+    assert installer.steps == ["venv", "unpack", "pip", "uv"]
     assert environments.is_current(environment)
     ensure(environment)
-    assert len(installer.ran) == 3
+    assert len(installer.ran) == 4
 
 
 def test_pip_fetches_uv_alone_and_by_its_hash(environment: Environment, installer: FakeInstaller) -> None:
     ensure(environment)
     assert installer.requirements == ["uv==1.0 \\\n    --hash=sha256:00\n"]
-    assert "--require-hashes" in installer.ran[1]
     assert "--require-hashes" in installer.ran[2]
+    assert "--require-hashes" in installer.ran[3]
+
+
+def test_pip_is_unpacked_and_not_installed(environment: Environment, installer: FakeInstaller) -> None:
+    ensure(environment)
+    made, unpacked = installer.ran[:2]
+    assert "--without-pip" in made
+    assert unpacked[-2] == str(interpreters.pip_wheel())
+
+
+def test_venv_installs_pip_where_no_wheel_is_found(
+    environment: Environment, installer: FakeInstaller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreters, "pip_wheel", lambda: None)
+    ensure(environment)
+    assert installer.steps == ["venv", "pip", "uv"]
+    assert "--without-pip" not in installer.ran[0]
 
 
 def test_a_changed_lock_is_installed_without_starting_over(
@@ -99,7 +120,7 @@ def test_a_changed_lock_is_installed_without_starting_over(
     environment.lock.write_text(LOCK.replace("==2", "==3"))
     assert not environments.is_current(environment)
     ensure(environment)
-    assert installer.steps == ["venv", "pip", "uv", "uv"]
+    assert installer.steps == ["venv", "unpack", "pip", "uv", "uv"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +140,7 @@ def test_an_environment_that_is_not_whole_is_made_anew(
     spoil(environment.home)
     assert not environments.is_current(environment)
     ensure(environment)
-    assert installer.steps == ["venv", "pip", "uv"] * 2
+    assert installer.steps == ["venv", "unpack", "pip", "uv"] * 2
     assert not (environment.home / "left-over").exists()
     assert environments.is_current(environment)
 
@@ -138,7 +159,7 @@ def test_a_folder_without_the_mark_is_never_emptied(
 def test_pip_takes_over_when_uv_fails(environment: Environment, installer: FakeInstaller) -> None:
     installer.says["uv"] = "error: unsupported something"
     ensure(environment)
-    assert installer.steps == ["venv", "pip", "uv", "pip"]
+    assert installer.steps == ["venv", "unpack", "pip", "uv", "pip"]
     assert installer.requirements[-1] == LOCK
 
 
@@ -153,7 +174,7 @@ def test_pip_does_it_all_where_uv_has_no_wheel(
 
     monkeypatch.setattr(commands, "stream", stream)
     ensure(environment)
-    assert installer.steps == ["venv", "pip"]
+    assert installer.steps == ["venv", "unpack", "pip"]
     assert installer.requirements == ["zlib-ng==2 \\\n    --hash=sha256:11\n"]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ensurepip
 import os
 import shutil
 import sys
+import sysconfig
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +49,20 @@ def machine(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(interpreters, "own", lambda: own)
     monkeypatch.setattr(interpreters, "_PLACES", (place / "usr" / "bin", place / "usr" / "local" / "bin"))
     return place
+
+
+def test_the_pip_that_python_carries_is_found() -> None:
+    wheel = interpreters.pip_wheel()
+    assert wheel is not None
+    assert "pip/__main__.py" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_a_distribution_may_keep_it_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / f"pip-{ensurepip.version()}-py3-none-any.whl"
+    monkeypatch.setattr(sysconfig, "get_config_var", {"WHEEL_PKG_DIR": str(tmp_path)}.get)
+    assert interpreters.pip_wheel() != kept
+    kept.write_bytes(b"")
+    assert interpreters.pip_wheel() == kept
 
 
 @pytest.mark.parametrize(
