@@ -208,7 +208,7 @@ class _PythonBuild(Build):
             builds.open_to_others(self.home)
 
     def _unpack(self, wheel: Path) -> bool:
-        """pip is whole once it lies there. venv would install it: four seconds, most of them to compile it."""
+        """pip is whole once it lies there. venv would install it, mostly to compile it: four seconds."""
         packages = sysconfig.get_path("purelib", "venv", vars={"base": str(self.home)})
         return self.run((self.base, "-I", "-m", "zipfile", "--extract", wheel, packages))
 
