@@ -191,11 +191,8 @@ class BucketContents:
 
     async def save_as_local(self, place: Place, file: str) -> None:
         """Write an object to a local file, which is replaced when all of it is there."""
-        found = await self.store.head(place)
-        if found is None:
-            raise missing(place)
         draft = f"{file}.new"
-        await self.store.download(place, found, draft)
+        await self.store.download(place, draft)
         await asyncio.to_thread(Path(draft).replace, file)
 
     async def save_from_local(self, file: str, place: Place) -> None:

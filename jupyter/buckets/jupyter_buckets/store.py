@@ -154,9 +154,9 @@ class Store:
         """Send a local file, in parts when it is large."""
         await self.run(partial(self._upload, file, target, content_type), patient=True)
 
-    async def download(self, source: Place, found: Found, file: str) -> None:
-        """Write an object to a local file."""
-        await self.run(partial(self._download, source, found, file), patient=True)
+    async def download(self, source: Place, file: str, *, etag: str | None = None) -> None:
+        """Write an object to a local file: as it is now, or a 409 when it no longer has this ``etag``."""
+        await self.run(partial(self._download, source, file, etag), patient=True)
 
     async def delete(self, bucket: Place, keys: list[str]) -> dict[str, problems.ProblemError]:
         """Delete up to 1,000 keys; returns those that remain, each with its reason."""
@@ -275,9 +275,11 @@ class Store:
 
         self._told(True, "put_object", target, work)
 
-    def _download(self, source: Place, found: Found, file: str) -> None:
+    def _download(self, source: Place, file: str, etag: str | None) -> None:
+        condition = {"IfMatch": etag} if etag else {}
+
         def work(client: Any) -> None:
-            answer = client.get_object(Bucket=source.bucket, Key=found.key, IfMatch=found.etag)
+            answer = client.get_object(Bucket=source.bucket, Key=source.key, **condition)
             with closing(answer["Body"]) as body, Path(file).open("wb") as target:
                 for piece in body.iter_chunks(MIB):
                     target.write(piece)

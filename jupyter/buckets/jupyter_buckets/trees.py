@@ -181,7 +181,7 @@ async def _fetch(item: Item, source: BucketTree, target: LocalTree, marker: str)
     except OSError as error:
         raise _local_trouble(target, error) from error
     try:
-        await source.store.download(source.at(item.suffix), item.found, draft)
+        await source.store.download(source.at(item.suffix), draft, etag=item.found.etag)
         Path(draft).chmod(0o644)
         Path(draft).replace(path)
     except OSError as error:

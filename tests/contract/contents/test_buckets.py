@@ -98,6 +98,29 @@ def test_checkpoints_of_files_of_one_name_in_two_roots_are_two(server: Server) -
     assert [server.text(f"{root}/{name}") for root in ("lake", "notebooks")] == ["in lake", "in notebooks"]
 
 
+def test_a_file_that_somebody_else_keeps_writing_gets_a_checkpoint(
+    server: Server, buckets: Buckets, lake: str
+) -> None:
+    """Lab makes one when it opens a file, and does not open it without."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    path, key = f"{lake}/f.txt", f"{relative(lake)}/f.txt"
+    written = [b"one", b"another one"]
+    buckets.put("lake", key, written[0])
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(lambda: [server.contents("POST", f"{path}/checkpoints") for _ in range(30)])
+        while not asking.done():
+            written.reverse()
+            buckets.put("lake", key, written[0])
+    assert {answer.status for answer in asking.result()} == {201}
+    server.contents("POST", f"{path}/checkpoints/checkpoint")
+    assert buckets.read("lake", key) in written
+
+
+def test_a_checkpoint_of_a_file_that_is_not_there_is_a_404(server: Server, lake: str) -> None:
+    assert server.contents("POST", f"{lake}/none.txt/checkpoints").status == 404
+
+
 def test_a_kernel_of_a_notebook_in_a_bucket_starts_in_the_home(server: Server, lake: str) -> None:
     server.save(f"{lake}/n.ipynb", notebook("1"), form="json", kind="notebook")
     body = {"path": f"{lake}/n.ipynb", "type": "notebook", "name": "n", "kernel": {"name": "python3"}}
