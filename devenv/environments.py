@@ -210,7 +210,13 @@ class _PythonBuild(Build):
     def _unpack(self, wheel: Path) -> bool:
         """pip is whole once it lies there. venv would install it, mostly to compile it: four seconds."""
         packages = sysconfig.get_path("purelib", "venv", vars={"base": str(self.home)})
-        return self.run((self.base, "-I", "-m", "zipfile", "--extract", wheel, packages))
+        if not self.run((self.base, "-I", "-m", "zipfile", "--extract", wheel, packages)):
+            return False
+        # for whoever activates the environment: the next pip on the path would install somewhere else
+        program = self.python.with_name("pip")
+        program.write_text('#!/bin/sh\nexec "${0%/*}/python" -m pip "$@"\n')
+        program.chmod(0o755)
+        return True
 
     def _has_own_pip(self) -> bool:
         # The toolkit's pip and uv make the other environments. Another base may have no ensurepip.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devenv.endpoints import View
+from devenv.endpoints import Endpoint, View
 from devenv.errors import UnhealthyError
 from devenv.services import asking, hub_settings
 from devenv.services.service import Service, Site, Stop
 from devenv.waiting import NotYet
+
+# https://datatracker.ietf.org/doc/html/rfc6749#section-4.1.3
+_NOBODY = {"grant_type": "authorization_code", "code": "none", "client_id": "nobody", "client_secret": "none"}
 
 
 class HubService(Service):
@@ -50,19 +53,23 @@ def prove_login_page(site: Site) -> None:
 
     Raises NotYet or UnhealthyError.
     """
+    endpoint, host = site.endpoint("proxy", View.HOST), {"Host": hub_settings.public_host(site)}
     hub = f"{hub_settings.base_url(site)}hub/"
     path = f"{hub}login"
-    reply = _ask(site, path)
+    reply = asking.get(endpoint, path, host)
     if reply.status in (404, 502, 503):
         raise NotYet(f"the proxy answered {reply.status} for {path}")
     if reply.status not in (200, 302):
         raise UnhealthyError(f"the hub's login page answered {reply.status}")
-    # The first to ask a hub whose database began anew gets an error, and the next one does not. A token that
-    # nobody has makes it look there.
-    if (seen := _ask(site, f"{hub}api/user", {"Authorization": "token nobody"}).status) >= 500:
+    prove_database(endpoint, hub, host)
+
+
+def prove_database(endpoint: Endpoint, hub: str, host: Mapping[str, str]) -> None:
+    """Raise NotYet when the hub whose path is ``hub`` does not reach its database.
+
+    The first to ask one whose database began anew gets an error. Who asks for a user gets a 403 even then; an
+    application that asks for a token is looked up, and unknown when that works.
+    """
+    seen = asking.post(endpoint, f"{hub}api/oauth2/token", _NOBODY, host).status
+    if seen >= 500:
         raise NotYet(f"the hub answered {seen}, it does not reach its database")
-
-
-def _ask(site: Site, path: str, headers: Mapping[str, str] | None = None) -> asking.Reply:
-    host = {"Host": hub_settings.public_host(site)}
-    return asking.get(site.endpoint("proxy", View.HOST), path, {**host, **(headers or {})})

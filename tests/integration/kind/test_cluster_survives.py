@@ -6,10 +6,14 @@ import json
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from devenv.cluster.place import Place
+from devenv.endpoints import Endpoint
+from devenv.services.hub import prove_database
+from devenv.waiting import NotYet
 from integration.driving import Dev, wait_until
 from integration.kind.conftest import UP_SECONDS, Project, docker_cli, write_project
 
@@ -73,6 +77,9 @@ def test_servers_beside_the_cluster_that_were_killed_are_started_again(first: Pr
         docker_cli("kill", first.container(service))
     killed = first.dev.services(code=None)
     assert {killed[service]["state"] for service in servers} <= {"crashed", "stopped"}
+    hub = urlsplit(first.contract["HUB_URL"])
+    with pytest.raises(NotYet):
+        prove_database(Endpoint("127.0.0.1", hub.port), f"{hub.path}hub/", {"Host": hub.netloc})
 
     first.kind()
 

@@ -147,6 +147,17 @@ def test_a_tasks_exit_code_is_passed_on(checkout: Path) -> None:
     assert dev(checkout, "fail").returncode == 4
 
 
+def test_pip_of_the_activated_environment_is_its_own(checkout: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ("sh", "-c", '. "$1/.venv/bin/activate" && pip --version', "sh", checkout),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"from {checkout}/.venv/lib/" in done.stdout, done.stderr
+
+
 def test_invoke_in_the_environment_is_the_same_thing(checkout: Path) -> None:
     below = checkout / "devenv"
     done = subprocess.run(
