@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.contract, pytest.mark.slow]
 JUPYTER = Path(__file__).parents[3] / "jupyter"
 # where pictures of each step are kept, if anywhere
 PICTURES = os.environ.get("DEVENV_TEST_PICTURES")
+EDITOR = ".jp-FileEditor .cm-content"
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +68,6 @@ def names() -> str:
 
 def wait_for_name(browser: Browser, name: str, seconds: float = 60) -> None:
     browser.wait(f"{names()}.includes({name!r})", seconds)
-
-
-EDITOR = ".jp-FileEditor .cm-content"
 
 
 def wait_for_text(browser: Browser, text: str) -> None:

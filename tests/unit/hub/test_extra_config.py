@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,8 +35,7 @@ def test_entries_run_in_order_and_share_what_they_define() -> None:
         ("raise ValueError('one\\ntwo')", "line 1 (jupyter/values.yaml line 40): ValueError: one two"),
         ("assert False", "line 1 (jupyter/values.yaml line 40): AssertionError"),
         ("raise SystemExit(3)", "line 1 (jupyter/values.yaml line 40): SystemExit: exit(3) was called"),
-        # a ValueError before Python 3.11.4
-        ("\0", "Error: source code"),
+        ("\0", f"{'SyntaxError' if sys.version_info >= (3, 11, 4) else 'ValueError'}: source code"),
     ],
     ids=[
         "name",
