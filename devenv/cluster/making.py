@@ -42,11 +42,13 @@ class Making:
         tell: Callable[[str], None],
         *,
         may_hold_them: bool = False,
+        once_made: Callable[[], object] = lambda: None,
     ) -> bool:
         """Have it running, with ``images`` (ids by name) in it; False when it ran already.
 
-        A node's ``image`` that ``may_hold_them`` is asked for them before they are written out. What a killed
-        attempt left is removed first. A failed one leaves the node's logs and no cluster.
+        A node's ``image`` that ``may_hold_them`` is asked for them before they are written out. ``once_made``
+        is called when kind has made it, while its pods begin. What a killed attempt left is removed first. A
+        failed one leaves the node's logs and no cluster.
         """
         if self._node.is_whole():
             runs = self._node.is_running()
@@ -68,6 +70,7 @@ class Making:
                 except BaseException:
                     self._leash.pull()
                     raise
+                once_made()
                 self._keep_in()
                 tell("taking images")
                 loaded.result()

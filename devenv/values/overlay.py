@@ -26,6 +26,7 @@ _THEIR_OBJECT = "names an object that only production's cluster has"
 _STAND_IN = "the image that is at hand here stands in for production's"
 _POLICY = "pods may reach the local databases, S3 and sign-in, which lie beside the cluster"
 _SIGN_IN = "the hub asks the local sign-in instead of GitHub"
+_ANEW = "the hub asks each time where the local sign-in is: one that began anew may have another address"
 _CONTRACT = "where the local data lie, and the keys to them"
 _KEPT = "as production has it; a list cannot be laid over, so it is a mapping here"
 _HIDDEN = "the same variable under another key: the local one is beside it"
@@ -89,6 +90,11 @@ _OPEN_BY_DEFAULT = {
     "hub": {"privateIPs": True, "nonPrivateIPs": True},
     "singleuser": {"privateIPs": False, "nonPrivateIPs": True},
 }
+# curl keeps an address for a minute: https://curl.se/libcurl/c/CURLOPT_DNS_CACHE_TIMEOUT.html
+_ASK_ANEW = (
+    "c.{}.http_request_kwargs.update("
+    '{{"prepare_curl_callback": lambda curl: curl.setopt(curl.DNS_CACHE_TIMEOUT, 0)}})\n'
+)
 _DB_TRAIT: KeyPath = ("hub", "config", "JupyterHub", "db_url")
 _PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
@@ -167,8 +173,9 @@ def _sign_in(tree: Mapping[str, Any], local: Local) -> Iterator[Laid]:
     for section, traits in sign_in(tree, local).items():
         for name, value in traits.items():
             yield Laid(("hub", "config", section, name), value, SIGN_IN_WHY.get(name, _SIGN_IN))
-    if sign_in_section(tree):
+    if authenticator := sign_in_section(tree):
         yield from _variables(tree, "hub", {"GITHUB_URL": local.github_url}, _SIGN_IN)
+        yield Laid(("hub", "extraConfig", "habari-sign-in"), _ASK_ANEW.format(authenticator), _ANEW)
 
 
 def _contract(tree: Mapping[str, Any], local: Local) -> Iterator[Laid]:

@@ -77,8 +77,6 @@ class KindRuntime:
         self._creating = threading.Lock()
         self._created = False
         self._was_tried = threading.Event()
-        # of the servers beside the cluster: each is over once it has started or failed
-        self._turns: dict[str, threading.Event] = {}
         self._notices: list[str] = []
         self._renewals = 0
         self._renewed_at = 0.0
@@ -194,7 +192,6 @@ class KindRuntime:
     def prepare(self, services: tuple[Service, ...], progress: Progress) -> None:
         """Check what all of it stands on; make the network that the node and the servers share."""
         self._progress = progress
-        self.take_turns(services)
         progress("engine", "starting", "asking the Docker engine, kind and helm")
         self._engine.require_local()
         version = self._engine.client.version()["Version"]
@@ -226,17 +223,12 @@ class KindRuntime:
                 self._was_tried.set()
         if service.name == RELEASE:
             return self._start_release(site)
-        try:
-            return self._start_server(site, service)
-        finally:
-            if turn := self._turns.get(service.name):
-                turn.set()
+        return self._start_server(site, service)
 
     def _start_server(self, site: Site, service: Service) -> bool:
         launched = self.condition(service).phase is not Phase.RUNNING
         if launched:
             self._let_the_node_go_first()
-            self._let_others_go_first(service.name)
             if service.name == GITHUB:
                 self._beside.create_github(site, service.fingerprint(site))
             else:
@@ -256,20 +248,6 @@ class KindRuntime:
 
         with contextlib.suppress(UnhealthyError):
             waiting.until(probe, what="the node", seconds=_FIRST_SECONDS, longest_pause=0.3)
-
-    def take_turns(self, services: tuple[Service, ...]) -> None:
-        """Of these the servers beside the cluster start one after the other, in the same order each time.
-
-        The engine gives the lowest free address: so all get back those that pods know them by.
-        """
-        names = {service.name for service in services}
-        self._turns = {name: threading.Event() for name in (*self._used, GITHUB) if name in names}
-
-    def _let_others_go_first(self, name: str) -> None:
-        for earlier, turn in self._turns.items():
-            if earlier == name:
-                return
-            turn.wait(_FIRST_SECONDS)
 
     def _create_shared(self, site: Site) -> None:
         with self._creating:
@@ -291,6 +269,8 @@ class KindRuntime:
             self._chosen().ids,
             lambda step: self._progress(CLUSTER, "starting", step),
             may_hold_them=node_image.is_named(self._environ),
+            # one that runs already reads what it is told a minute later
+            once_made=lambda: self._once_it_answers(self.api.forget_aliases_soon),
         )
         if not self._node.is_settled():
             self._progress(CLUSTER, "starting", "its network")
@@ -341,7 +321,6 @@ class KindRuntime:
         if not release.chart.has_schema:
             self._notices.append(f"{release.chart.label} has no schema: {checked.by} were checked")
         self.api.ensure_namespace(namespace)
-        self.api.forget_aliases_soon()
         self._ensure_aliases()
         self._progress(RELEASE, "starting", f"helm upgrade {release.name}")
         applied = release.apply(seconds=_HELM_SECONDS)
@@ -382,8 +361,6 @@ class KindRuntime:
             yield f"not on this machine, so the node asks their registries: {', '.join(chosen.pulled)}"
 
     def cancel(self) -> None:
-        for turn in self._turns.values():
-            turn.set()
         self._leash.pull()
 
     def ensure_alive(self, service: Service) -> None:

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -235,6 +235,27 @@ def second(
     made.kind()
     projects.append(made)
     return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what the hubs said last: who sees an error page has no other way to its cause."""
+    told = yield
+    if told.failed:
+        for project in getattr(item, "funcargs", {}).get("projects", ()):
+            told.sections.append((f"the hub of {project.dev.name}", last_words(project)))
+    return told
+
+
+def last_words(project: Project) -> str:
+    try:
+        names = [pod["metadata"]["name"] for pod in project.pods("hub")]
+        logs = [project.api.log(project.dev.name, name, "hub", previous=False, lines=60) for name in names]
+    except DevenvError as error:
+        return str(error)
+    return "\n".join(line for log in logs for line in log)
 
 
 def pretty(thing: Any) -> str:

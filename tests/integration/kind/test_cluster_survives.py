@@ -86,19 +86,26 @@ def test_servers_beside_the_cluster_that_were_killed_are_started_again(first: Pr
     assert {row["state"] for row in first.dev.services().values()} == {"ready"}
 
 
-def test_a_server_that_comes_back_with_another_address_is_found_at_once(first: Project) -> None:
+def test_servers_that_come_back_with_other_addresses_are_found_at_once(first: Project) -> None:
+    """S3 by a person's pod, the sign-in by the hub, which asked it a moment before."""
     assert use(first, SAVE) == "saved"
-    server = first.container("s3")
-    docker_cli("stop", server)
-    taker = docker_cli(
-        "run", "--detach", "--network", first.place.id, "--entrypoint", "sleep", "habari/s3:local", "infinity"
-    )
+    servers = [first.container(service) for service in ("s3", "github")]
+    before = [address_of(server) for server in servers]
+    docker_cli("stop", *servers)
+    taker = ("run", "--detach", "--network", first.place.id, "--entrypoint", "sleep", "habari/s3:local")
+    takers = [docker_cli(*taker, "infinity") for _ in servers]
     try:
         first.kind()
+        assert not set(before) & {address_of(server) for server in servers}
         time.sleep(ALIAS_SECONDS)
         assert use(first, READ) == ["kept", 7, "kept"]
     finally:
-        docker_cli("rm", "--force", "--volumes", taker)
+        docker_cli("rm", "--force", "--volumes", *takers)
+
+
+def address_of(container: str) -> str:
+    each = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return docker_cli("inspect", "--format", each, container)
 
 
 def test_a_hubs_pod_that_is_deleted_comes_back_by_itself(first: Project) -> None:

@@ -149,6 +149,18 @@ def test_a_node_image_that_may_hold_the_images_is_asked_before_any_is_written_ou
     assert (asked, brought) == ([place.node], ["habari/proxy:1"])
 
 
+def test_what_pods_have_to_find_as_they_begin_is_told_once_the_cluster_is_made(place: Place) -> None:
+    cluster = Cluster()
+    making = Making(place, cluster, cluster, {}, commands.Leash())  # type: ignore[arg-type]
+    for _ in range(2):
+        making.bring_up(
+            "habari/node:1", PORTS, {}, lambda _: None, once_made=lambda: cluster.done.append("told")
+        )
+        cluster.whole = True
+
+    assert cluster.done == ["create", "told", "start"]
+
+
 def test_what_a_killed_command_left_of_kind_is_ended_and_its_lock_forgotten(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -198,6 +198,16 @@ def container(found: dict[str, Manifest], name: str) -> Any:
 # --- the hub's configuration ---
 
 
+class Lazy(list[Any]):
+    """A trait that nobody has set: a list or a mapping, as it turns out.
+
+    https://traitlets.readthedocs.io/en/stable/config-api.html#traitlets.config.LazyConfigValue
+    """
+
+    def update(self, other: dict[str, Any]) -> None:
+        self.extend(other.items())
+
+
 class Config(dict[str, Any]):
     """Of traitlets' Config what a file uses: sections by attribute or key, made when they are asked for."""
 
@@ -208,7 +218,7 @@ class Config(dict[str, Any]):
         self[name] = value
 
     def __missing__(self, name: str) -> Any:
-        self[name] = Config() if name[:1].isupper() else []
+        self[name] = Config() if name[:1].isupper() else Lazy()
         return self[name]
 
 
@@ -266,6 +276,7 @@ def test_the_hub_gets_the_values_and_the_cluster_s_places(configured: Callable[.
     assert c.JupyterHub.db_url == LOCAL.hub_db_url
     assert c.JupyterHub.authenticator_class == "github"
     assert c.GitHubOAuthenticator.authorize_url == LOCAL.authorize_url
+    assert "prepare_curl_callback" in dict(c.GitHubOAuthenticator.http_request_kwargs)
     assert c.Authenticator.allowed_users == ["habari-user"]
     assert os.environ["GITHUB_URL"] == LOCAL.github_url
     assert c.ConfigurableHTTPProxy.api_url == "http://proxy-api:8001"

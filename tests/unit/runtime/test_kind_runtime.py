@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -369,26 +367,6 @@ def test_servers_beside_the_cluster_start_after_its_node_has_an_address(
     runtime.start(Any, S3Service())  # type: ignore[arg-type]
 
     assert done == ["asked"] * 3 + ["created", "s3"]
-
-
-def test_servers_beside_the_cluster_start_in_one_order_whoever_is_ready_first(
-    runtime: KindRuntime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[str] = []
-    services = (GitHubService(), S3Service(), HubDatabaseService())
-    give_node(runtime, monkeypatch)
-    monkeypatch.setattr(runtime, "condition", lambda _service: Condition(Phase.STOPPED))
-    monkeypatch.setattr(runtime._beside, "create_shared", lambda _site: None)
-    monkeypatch.setattr(runtime._beside, "create_github", lambda *_: None)
-    monkeypatch.setattr(runtime._beside, "take_seed", lambda: None)
-    monkeypatch.setattr(runtime._engine, "start", lambda _project, name: started.append(name))
-    monkeypatch.setattr(GitHubService, "fingerprint", lambda *_: "")
-    runtime.take_turns(services)
-
-    with ThreadPoolExecutor(len(services)) as pool:
-        list(pool.map(partial(runtime.start, Any), services))  # type: ignore[arg-type]
-
-    assert started == ["hub-db", "s3", "github"]
 
 
 def test_what_fell_while_its_node_began_anew_is_started_at_once_and_not_for_ever(

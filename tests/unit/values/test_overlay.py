@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from devenv.values.overlay import laid, overlay
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SAMPLES = tuple(CHECKOUT / "jupyter" / name for name in ("shared_config.yaml", "sample_project_config.yaml"))
+
+
+EXTRA = "hub.extraConfig"
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -128,6 +132,25 @@ def test_a_size_that_nobody_can_read_is_left_alone() -> None:
         assert (
             overlaid(nested("hub.resources.requests.memory", given), "hub.resources.requests.memory") == given
         )
+
+
+def test_the_hub_asks_each_time_where_its_sign_in_is_and_keeps_what_production_s_requests_have() -> None:
+    code = overlaid(nested("hub.config.JupyterHub.authenticator_class", "github"), EXTRA)["habari-sign-in"]
+    authenticator = SimpleNamespace(http_request_kwargs={"ca_certs": "/ca.crt"})
+    options: list[tuple[str, int]] = []
+    curl = SimpleNamespace(
+        DNS_CACHE_TIMEOUT="cache", setopt=lambda option, value: options.append((option, value))
+    )
+
+    exec(code, {"c": SimpleNamespace(GitHubOAuthenticator=authenticator)})
+    authenticator.http_request_kwargs["prepare_curl_callback"](curl)  # type: ignore[operator]
+
+    assert authenticator.http_request_kwargs["ca_certs"] == "/ca.crt"
+    assert options == [("cache", 0)]
+
+
+def test_a_hub_with_another_sign_in_gets_no_code() -> None:
+    assert not overlaid({}, EXTRA)
 
 
 # --- why ---
