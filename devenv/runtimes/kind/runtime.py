@@ -269,7 +269,7 @@ class KindRuntime:
             self._chosen().ids,
             lambda step: self._progress(CLUSTER, "starting", step),
             may_hold_them=node_image.is_named(self._environ),
-            # one that runs already reads what it is told a minute later
+            # before its DNS begins: one that runs reads it a minute later
             once_made=lambda: self._once_it_answers(self.api.forget_aliases_soon),
         )
         if not self._node.is_settled():

@@ -245,17 +245,9 @@ def pytest_runtest_makereport(
     told = yield
     if told.failed:
         for project in getattr(item, "funcargs", {}).get("projects", ()):
-            told.sections.append((f"the hub of {project.dev.name}", last_words(project)))
+            said = project.dev("logs", "--service", "release", "--lines", "100", code=None)
+            told.sections.append((f"the release of {project.dev.name}", str(said)))
     return told
-
-
-def last_words(project: Project) -> str:
-    try:
-        names = [pod["metadata"]["name"] for pod in project.pods("hub")]
-        logs = [project.api.log(project.dev.name, name, "hub", previous=False, lines=60) for name in names]
-    except DevenvError as error:
-        return str(error)
-    return "\n".join(line for log in logs for line in log)
 
 
 def pretty(thing: Any) -> str:

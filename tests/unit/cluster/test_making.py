@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,9 +65,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return found
 
 
-def bring_up(place: Place, cluster: Cluster, images: dict[str, str] | None = None) -> bool:
+def bring_up(place: Place, cluster: Cluster, images: dict[str, str] | None = None, **options: Any) -> bool:
     making = Making(place, cluster, cluster, {}, commands.Leash())  # type: ignore[arg-type]
-    return making.bring_up("habari/node:1", PORTS, images or {}, lambda _: None)
+    return making.bring_up("habari/node:1", PORTS, images or {}, lambda _: None, **options)
 
 
 def test_a_cluster_that_is_whole_is_started_again_and_not_made(place: Place) -> None:
@@ -135,27 +136,17 @@ def test_a_node_image_that_may_hold_the_images_is_asked_before_any_is_written_ou
     monkeypatch.setattr(loading, "wait_for_store", lambda node, *_: asked.append(node))
     monkeypatch.setattr(loading, "_stored", lambda *_: {"docker.io/habari/hub:1": "sha256:1"})
     monkeypatch.setattr(loading, "bring", lambda _place, names, *_: brought.extend(names))
-    cluster = Cluster()
-    making = Making(place, cluster, cluster, {}, commands.Leash())  # type: ignore[arg-type]
+    images = {"habari/hub:1": "sha256:1", "habari/proxy:1": "sha256:2"}
 
-    making.bring_up(
-        "acme/node:1",
-        PORTS,
-        {"habari/hub:1": "sha256:1", "habari/proxy:1": "sha256:2"},
-        lambda _: None,
-        may_hold_them=True,
-    )
+    bring_up(place, Cluster(), images, may_hold_them=True)
 
     assert (asked, brought) == ([place.node], ["habari/proxy:1"])
 
 
 def test_what_pods_have_to_find_as_they_begin_is_told_once_the_cluster_is_made(place: Place) -> None:
     cluster = Cluster()
-    making = Making(place, cluster, cluster, {}, commands.Leash())  # type: ignore[arg-type]
     for _ in range(2):
-        making.bring_up(
-            "habari/node:1", PORTS, {}, lambda _: None, once_made=lambda: cluster.done.append("told")
-        )
+        bring_up(place, cluster, once_made=lambda: cluster.done.append("told"))
         cluster.whole = True
 
     assert cluster.done == ["create", "told", "start"]

@@ -21,8 +21,6 @@ from devenv.values.overlay import laid, overlay
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SAMPLES = tuple(CHECKOUT / "jupyter" / name for name in ("shared_config.yaml", "sample_project_config.yaml"))
-
-
 EXTRA = "hub.extraConfig"
 
 
