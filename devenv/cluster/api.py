@@ -143,16 +143,6 @@ class ClusterApi:
         self._call("PATCH", _DNS_CONFIG, body={"data": {"Corefile": new}})
         return True
 
-    def forget_leaders(self) -> None:
-        """Let the cluster's controllers begin at once after a start of their only node.
-
-        Those of before are gone, and what they had reserved runs for another quarter of a minute, in which no
-        Service learns the new addresses of its pods. https://kubernetes.io/docs/concepts/architecture/leases/
-        """
-        for name in ("kube-controller-manager", "kube-scheduler"):
-            with contextlib.suppress(_NotThereError):
-                self._call("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}")
-
     def delete_namespace(self, name: str, *, seconds: float) -> bool:
         """See :meth:`devenv.helm.api.Api.delete_namespace`."""
         if not self._has_namespace(name):

@@ -274,8 +274,6 @@ class KindRuntime:
         )
         if not self._node.is_settled():
             self._progress(CLUSTER, "starting", "its network")
-            if was_whole:
-                self._once_it_answers(self.api.forget_leaders)
             self._making.wait_for_network(self._renew_network)
             if was_whole:
                 self._once_it_answers(self._renew_hubs)

@@ -54,13 +54,16 @@ def folder(hub: Hub) -> Iterator[Person]:
         ada.at_server("DELETE", f"api/contents/{root}large.bin")
 
 
-@pytest.mark.parametrize("root", ["", "lake/"], ids=["the home", "the lake"])
-def test_a_large_file_goes_up_in_chunks_and_comes_down_whole(folder: Person, large: bytes, root: str) -> None:
-    ada, path = folder, f"api/contents/{root}large.bin"
+# The home takes all 200 MB in one request below.
+@pytest.mark.parametrize(("root", "size"), [("", SIZE // 10), ("lake/", SIZE)], ids=["the home", "the lake"])
+def test_a_large_file_goes_up_in_chunks_and_comes_down_whole(
+    folder: Person, large: bytes, root: str, size: int
+) -> None:
+    ada, path, sent = folder, f"api/contents/{root}large.bin", large[:size]
     begun = time.monotonic()
-    for number, start in enumerate(range(0, SIZE, CHUNK), 1):
-        last = start + CHUNK >= SIZE
-        content = base64.b64encode(large[start : start + CHUNK]).decode()
+    for number, start in enumerate(range(0, size, CHUNK), 1):
+        last = start + CHUNK >= size
+        content = base64.b64encode(sent[start : start + CHUNK]).decode()
         model = {"type": "file", "format": "base64", "content": content, "chunk": -1 if last else number}
         told = ada.at_server("PUT", path, model)
         assert told.status in (200, 201), told
@@ -70,9 +73,9 @@ def test_a_large_file_goes_up_in_chunks_and_comes_down_whole(folder: Person, lar
     down = time.monotonic() - begun - up
 
     assert page.status == 200, page
-    assert len(page.body) == SIZE
-    assert hashlib.sha256(page.body).digest() == hashlib.sha256(large).digest()
-    print(f"200 MB: up in {up:.1f} s, down in {down:.1f} s")  # noqa: T201 - for whoever looks
+    assert len(page.body) == size
+    assert hashlib.sha256(page.body).digest() == hashlib.sha256(sent).digest()
+    print(f"{size // MEGABYTE} MB: up in {up:.1f} s, down in {down:.1f} s")  # noqa: T201 - for whoever looks
 
 
 def test_a_large_file_passes_in_one_request_too(folder: Person, large: bytes) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from devenv.cluster import api as api_module
 from devenv.cluster.api import FALLEN, ClusterApi
 from devenv.errors import NotRunningError, UsageError
 from devenv.helm.cli import Target
@@ -165,22 +164,6 @@ def test_only_pods_that_do_not_run_for_a_given_reason_and_have_a_controller_are_
     monkeypatch.setattr(api, "_call", play)
 
     assert api.renew_pods("lab", FALLEN) == ["hub", "proxy", "placeholders"] == deleted
-
-
-def test_what_gone_controllers_had_reserved_is_given_up_also_when_there_is_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    api = ClusterApi(Target(tmp_path / "none", "here"))
-    deleted: list[str] = []
-
-    def play(method: str, path: str) -> Any:
-        deleted.append(f"{method} {path.rpartition('/')[2]}")
-        raise api_module._NotThereError("gone")
-
-    monkeypatch.setattr(api, "_call", play)
-    api.forget_leaders()
-
-    assert deleted == ["DELETE kube-controller-manager", "DELETE kube-scheduler"]
 
 
 def test_a_component_is_renewed_also_while_it_runs_and_nobody_elses_pod(

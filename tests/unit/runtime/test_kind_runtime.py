@@ -304,7 +304,7 @@ def test_a_release_that_is_there_just_so_gets_what_its_pods_wait_for(
 @pytest.mark.parametrize(
     ("was_whole", "settled", "renewed"),
     [
-        pytest.param(True, False, ["leaders", "network", "lab/hub", "other/hub"], id="a start of the node"),
+        pytest.param(True, False, ["network", "lab/hub", "other/hub"], id="a start of the node"),
         pytest.param(True, True, [], id="a node that went on"),
         pytest.param(False, False, ["network"], id="a new cluster"),
     ],
@@ -318,7 +318,6 @@ def test_hubs_that_began_before_their_network_begin_once_more_after_each_start_o
     checked = SimpleNamespace(check=lambda: None)
     monkeypatch.setattr(ReleaseService, "release", staticmethod(lambda _site: checked))
     api = SimpleNamespace(
-        forget_leaders=lambda: done.append("leaders"),
         renew_component=lambda namespace, component: done.append(f"{namespace}/{component}"),
     )
     monkeypatch.setitem(runtime.__dict__, "api", api)
