@@ -18,11 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
-import botocore.session
-import botocore.utils
-from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from jupyter_buckets import names, problems
@@ -38,8 +33,6 @@ MIB = 1 << 20
 # Larger objects are copied in parts, by S3 itself; it takes no more than 5 GiB in one go.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 _PARTS_FROM = 256 * MIB
-_TRANSFER = TransferConfig(multipart_threshold=_PARTS_FROM, multipart_chunksize=128 * MIB, use_threads=False)
-_FILES = TransferConfig(multipart_threshold=16 * MIB, multipart_chunksize=8 * MIB, use_threads=False)
 # What a HEAD says with its status alone: a bad or expired key, a denied action, a busy S3.
 _UNTOLD = ("400", "403", "500", "503")
 _PROBE = "jupyter-buckets-asks-whether-it-may"
@@ -183,13 +176,14 @@ class Store:
     def _client(self, patient: bool) -> Any:
         with self._making:
             if patient not in self._clients:
-                config = Config(
-                    connect_timeout=CONNECT_SECONDS,
-                    read_timeout=PATIENT_SECONDS if patient else self.seconds,
-                    retries={"mode": "standard", "total_max_attempts": 2},
-                    max_pool_connections=CALLS,
+                from jupyter_buckets import sdk
+
+                self._clients[patient] = sdk.client(
+                    connect_seconds=CONNECT_SECONDS,
+                    read_seconds=PATIENT_SECONDS if patient else self.seconds,
+                    calls=CALLS,
+                    **self._arguments,
                 )
-                self._clients[patient] = _session().client("s3", config=config, **self._arguments)
             return self._clients[patient]
 
     def _told(self, patient: bool, operation: str, place: Place, work: Callable[[Any], T]) -> T:
@@ -249,6 +243,8 @@ class Store:
         return self._told(False, "list_objects_v2", place, work)
 
     def _copy(self, source: Place, found: Found, target: Place) -> None:
+        from jupyter_buckets import sdk
+
         where = {"Bucket": source.bucket, "Key": found.key}
 
         def work(client: Any) -> None:
@@ -262,16 +258,20 @@ class Store:
             kept = {
                 name: head[name] for name in ("ContentType", "ContentEncoding", "Metadata") if name in head
             }
-            client.copy(where, target.bucket, target.key, ExtraArgs=kept, Config=_TRANSFER)
+            parts = sdk.in_parts(above=_PARTS_FROM, of=128 * MIB)
+            client.copy(where, target.bucket, target.key, ExtraArgs=kept, Config=parts)
 
         self._told(True, "copy_object", target, work)
 
     def _upload(self, file: str, target: Place, content_type: str | None) -> None:
+        from jupyter_buckets import sdk
+
         extra = {"ContentType": content_type} if content_type else {}
+        parts = sdk.in_parts(above=16 * MIB, of=8 * MIB)
 
         def work(client: Any) -> None:
             with Path(file).open("rb") as source:
-                client.upload_fileobj(source, target.bucket, target.key, ExtraArgs=extra, Config=_FILES)
+                client.upload_fileobj(source, target.bucket, target.key, ExtraArgs=extra, Config=parts)
 
         self._told(True, "put_object", target, work)
 
@@ -301,22 +301,6 @@ class Store:
             }
 
         return self._told(True, "delete_objects", place, work)
-
-
-def _session() -> boto3.session.Session:
-    """A session that reads the dates of S3's lists quickly: botocore's way takes half the time of a list."""
-    session = botocore.session.get_session()
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_read_date)
-    return boto3.session.Session(botocore_session=session)
-
-
-def _read_date(told: Any) -> datetime:
-    try:
-        # headers have whole seconds; one object must not seem to have two dates
-        return datetime.fromisoformat(told).replace(microsecond=0)
-    except (TypeError, ValueError):
-        slowly: datetime = botocore.utils.parse_timestamp(told)
-        return slowly
 
 
 def checked(place: Place) -> Place:
