@@ -19,8 +19,9 @@ print(manager.find_node_module("a-language-server"))
 """
 
 
-def run(python: Path, code: str, *words: str, path: str = "", folder: str = "/") -> str:
-    environ = {"PYTHONPATH": str(PACKAGE), "PATH": f"{path}:{os.environ['PATH']}"}
+def run(python: Path, code: str, *words: str, folder: Path = Path("/")) -> str:
+    """What it prints, in a folder whose programs come first."""
+    environ = {"PYTHONPATH": str(PACKAGE), "PATH": f"{folder}:{os.environ['PATH']}"}
     argv = (str(python), "-c", code, *words)
     done = subprocess.run(
         argv, env=environ, cwd=folder, capture_output=True, text=True, check=True, timeout=60
@@ -43,9 +44,7 @@ def test_the_machines_npm_is_not_asked_for_language_servers_and_the_folder_is(
     module = tmp_path / "node_modules" / "a-language-server"
     module.mkdir(parents=True)
 
-    found = run(
-        notebook_python, LANGUAGE_SERVERS, str(JUPYTER / "etc"), path=str(tmp_path), folder=str(tmp_path)
-    )
+    found = run(notebook_python, LANGUAGE_SERVERS, str(JUPYTER / "etc"), folder=tmp_path)
 
     assert found == str(module)
     assert not (tmp_path / "asked").exists()
